@@ -1,0 +1,46 @@
+"""Who may do what: a closed list of permissions and what each role has of them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """The three kinds of people."""
+
+    ADMIN = "admin"
+    SUPPORT = "support"
+    USER = "user"
+
+
+class Permission(StrEnum):
+    """Every route and every API operation declares one of these, or that it is public or for anyone signed in."""
+
+    OVERVIEW_READ = "overview.read"
+    JOBS_READ = "jobs.read"
+    JOBS_RETRY = "jobs.retry"
+    JOBS_CANCEL = "jobs.cancel"
+    JOBS_FLUSH = "jobs.flush"
+    JOBS_DISPATCH = "jobs.dispatch"
+    QUEUES_READ = "queues.read"
+    METRICS_READ = "metrics.read"
+    ACCOUNT = "account"
+
+
+_SUPPORT = frozenset(
+    {
+        Permission.OVERVIEW_READ, Permission.JOBS_READ, Permission.JOBS_RETRY, Permission.JOBS_CANCEL,
+        Permission.QUEUES_READ, Permission.ACCOUNT,
+    }
+)
+
+GRANTS: dict[Role, frozenset[Permission]] = {
+    Role.ADMIN: frozenset(Permission),
+    Role.SUPPORT: _SUPPORT,
+    Role.USER: frozenset({Permission.ACCOUNT}),
+}
+
+
+def may(role: str, permission: Permission) -> bool:
+    """Whether the role has the permission; an unknown role has none."""
+    return role in GRANTS and permission in GRANTS[Role(role)]

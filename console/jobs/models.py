@@ -1,0 +1,130 @@
+"""What is stored of jobs. `JobStatus` is the row of one job; lists read only its narrow columns."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Index, Integer, SmallInteger, String, Text, text
+from sqlalchemy.orm import Mapped, deferred, mapped_column
+
+from console.db import Base
+
+
+class JobStatus(Base):
+    """One job, from dispatch to its end.
+
+    `ver`, `sver`, `fver` and `pver` are versions of the state, the latest start, the latest end and the
+    latest progress (`rules.version`); they make storing an event idempotent and independent of order.
+    """
+
+    __tablename__ = "job_status"
+    __table_args__ = (
+        Index("ix_job_status_newest", text("enqueued_at DESC"), text("id DESC")),
+        Index("ix_job_status_state", "state", text("enqueued_at DESC"), text("id DESC")),
+        Index("ix_job_status_queue", "queue", "state", text("enqueued_at DESC"), text("id DESC")),
+        Index("ix_job_status_type", "type", "state", text("enqueued_at DESC"), text("id DESC")),
+        Index(
+            "ix_job_status_due", "due_at",
+            postgresql_where=text("due_at IS NOT NULL"), sqlite_where=text("due_at IS NOT NULL"),
+        ),
+        Index("uq_job_status_unique_lock", "unique_lock", unique=True),
+    )
+
+    id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    type: Mapped[str] = mapped_column(String(255), default="", doc="Job type; empty while unknown")
+    queue: Mapped[str] = mapped_column(String(255), default="", doc="Empty while unknown")
+    state: Mapped[str] = mapped_column(String(12))
+    attempts: Mapped[int] = mapped_column(Integer, default=0, doc="Attempts begun so far")
+    max_attempts: Mapped[int | None] = mapped_column(SmallInteger)
+    priority: Mapped[int | None] = mapped_column(SmallInteger)
+    progress: Mapped[int | None] = mapped_column(SmallInteger, doc="0…100; null: the job reports none")
+    progress_note: Mapped[str | None] = mapped_column(String(200))
+    worker: Mapped[str | None] = mapped_column(String(255), doc="Worker of the latest attempt")
+    enqueued_at: Mapped[datetime]
+    due_at: Mapped[datetime | None] = mapped_column(doc="When beat has to publish it; null: nothing to publish")
+    started_at: Mapped[datetime | None] = mapped_column(doc="Start of the latest attempt")
+    finished_at: Mapped[datetime | None] = mapped_column(doc="End of the latest attempt")
+    runtime_ms: Mapped[int | None] = mapped_column(BigInteger, doc="Of the latest ended attempt")
+    reason: Mapped[str | None] = mapped_column(String(32), doc="Why it failed or was cancelled, one of rules.REASONS")
+    error_type: Mapped[str | None] = mapped_column(String(255), doc="Exception class")
+    error_message: Mapped[str | None] = mapped_column(Text, doc="At most 2,000 characters")
+    retry_of: Mapped[str | None] = mapped_column(String(255), doc="The failed job that this one retries")
+    retried_as: Mapped[str | None] = mapped_column(String(255), doc="The job that retries this one")
+    parent_id: Mapped[str | None] = mapped_column(String(255))
+    root_id: Mapped[str | None] = mapped_column(String(255))
+    unique_key: Mapped[str | None] = mapped_column(String(255))
+    unique_lock: Mapped[str | None] = mapped_column(String(255), doc="unique_key until the job ends, then null")
+    internal: Mapped[bool] = mapped_column(Boolean, default=False, doc="Upkeep of Celeriac itself; hidden unless asked for")
+    run: Mapped[int] = mapped_column(SmallInteger, default=0, doc="How often a message of this job was delivered again")
+    ver: Mapped[int] = mapped_column(BigInteger, default=0)
+    sver: Mapped[int] = mapped_column(BigInteger, default=0)
+    fver: Mapped[int] = mapped_column(BigInteger, default=0)
+    pver: Mapped[int] = mapped_column(BigInteger, default=0)
+    tags: Mapped[str | None] = mapped_column(Text, doc="JSON list of words")
+    timeline: Mapped[str] = deferred(mapped_column(Text, default="[]", doc="JSON; see rules.Moment"))
+    payload: Mapped[str | None] = deferred(mapped_column(Text, doc='JSON {"args": […], "kwargs": {…}}'))
+    message: Mapped[str | None] = deferred(mapped_column(Text, doc="JSON; how to publish it again as it was"))
+    result: Mapped[str | None] = deferred(mapped_column(Text, doc="JSON"))
+    traceback: Mapped[str | None] = deferred(mapped_column(Text))
+
+
+class JobAttempt(Base):
+    """An attempt that did not end well. The attempt that ends a job well needs no row beside `JobStatus`."""
+
+    __tablename__ = "job_attempt"
+
+    job_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    run: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    attempt: Mapped[int] = mapped_column(Integer, primary_key=True, doc="1 for the first")
+    state: Mapped[str] = mapped_column(String(12), doc="RETRYING, FAILED, CANCELLED, or LOST")
+    reason: Mapped[str | None] = mapped_column(String(32))
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    worker: Mapped[str | None] = mapped_column(String(255))
+    error_type: Mapped[str | None] = mapped_column(String(255))
+    error_message: Mapped[str | None] = mapped_column(Text)
+    traceback: Mapped[str | None] = mapped_column(Text)
+
+
+class JobCount(Base):
+    """How many jobs are in each state now; kept exact by whoever changes a state, in the same transaction."""
+
+    __tablename__ = "job_count"
+
+    type: Mapped[str] = mapped_column(String(255), primary_key=True)
+    queue: Mapped[str] = mapped_column(String(255), primary_key=True)
+    state: Mapped[str] = mapped_column(String(12), primary_key=True)
+    n: Mapped[int] = mapped_column(BigInteger)
+
+
+class JobRollup(Base):
+    """What happened in one minute to one queue or one job type. Charts read these, never jobs."""
+
+    __tablename__ = "job_rollup"
+
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    dimension: Mapped[str] = mapped_column(String(8), primary_key=True, doc="queue or type")
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    enqueued: Mapped[int] = mapped_column(BigInteger, default=0)
+    completed: Mapped[int] = mapped_column(BigInteger, default=0)
+    failed: Mapped[int] = mapped_column(BigInteger, default=0)
+    retried: Mapped[int] = mapped_column(BigInteger, default=0)
+    cancelled: Mapped[int] = mapped_column(BigInteger, default=0)
+    wait_ms: Mapped[int] = mapped_column(BigInteger, default=0, doc="Sum over the completed and failed")
+    runtime_ms: Mapped[int] = mapped_column(BigInteger, default=0, doc="Sum over the completed and failed")
+
+
+class StreamCheckpoint(Base):
+    """Up to where a stream is stored. Moved by compare-and-set in the transaction that stores the events."""
+
+    __tablename__ = "stream_checkpoint"
+
+    stream: Mapped[str] = mapped_column(String(64), primary_key=True)
+    last_id: Mapped[str] = mapped_column(String(64), default="0-0")
+    moved_at: Mapped[datetime | None]
+
+
+def columns() -> list[Any]:
+    """The columns of `job_status` in table order."""
+    return list(JobStatus.__table__.columns)

@@ -1,0 +1,29 @@
+"""Connections to the Valkey or Redis server that carries events, live notices and, by default, the queues."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from console.config import settings
+
+
+@cache
+def client() -> redis.Redis:
+    """A pooled client, bytes in and out. Commands retry for about three seconds when the server restarts."""
+    return redis.Redis.from_url(
+        settings().broker,
+        socket_connect_timeout=5,
+        socket_keepalive=True,
+        health_check_interval=30,
+        retry=Retry(ExponentialBackoff(cap=1, base=0.05), 6),
+        retry_on_error=[redis.ConnectionError, redis.TimeoutError],
+    )
+
+
+def reset() -> None:
+    """Forgets the client, after a fork or when the settings changed."""
+    client.cache_clear()
