@@ -1,0 +1,42 @@
+"""A Celery application configured as Celeriac needs it; `tasks/` registers its job types on one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+
+from console.config import settings
+
+
+def make_app(name: str) -> Celery:
+    """A Celery application on the broker in force, not made the current one."""
+    app = Celery(name, set_as_current=False)
+    app.conf.update(configuration(settings().broker))
+    return app
+
+
+def configuration(broker_url: str) -> dict[str, Any]:
+    """Celery's settings, each with its reason."""
+    return {
+        "broker_url": broker_url,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        # A killed worker's unacknowledged jobs come back within seconds instead of minutes.
+        "broker_transport_options": {"unacked_restore_interval": 2, "unacked_restore_throttle": 1, "socket_keepalive": True},
+        "task_default_queue": "default",
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        # A job is acknowledged when it has ended; one whose process died is delivered again.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "worker_prefetch_multiplier": 1,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_send_task_events": False,
+        "worker_hijack_root_logger": False,
+        "task_send_sent_event": False,
+        "event_queue_prefix": "celeriacev",
+        "timezone": "UTC",
+        "enable_utc": True,
+    }

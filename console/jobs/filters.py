@@ -1,0 +1,91 @@
+"""Which jobs are meant: the filter that lists, counts and bulk actions share."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+
+from console import clock
+from console.errors import InvalidInput
+from console.jobs.rules import State
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """All conditions must hold; an empty one holds for every job.
+
+    `states`: FAILED stands for RETRYABLE too, since a retryable job is a failed one whose payload is kept.
+    `text` is looked for in id, type, error and payload, in the newest `queries.TEXT_SCAN` jobs of the rest of the filter.
+    `before` and `after` bound the time it was enqueued.
+    """
+
+    states: tuple[State, ...] = ()
+    queue: str = ""
+    type: str = ""
+    text: str = ""
+    before: datetime | None = None
+    after: datetime | None = None
+    internal: bool = False
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the counts by type, queue and state answer how many match, without looking at jobs."""
+        return not (self.text or self.before or self.after)
+
+
+def parse_states(words: list[str]) -> tuple[State, ...]:
+    """State names, any case, possibly comma-separated. Raises `InvalidInput` naming the known ones."""
+    names = [name.strip().upper() for word in words for name in word.split(",") if name.strip()]
+    unknown = [name for name in names if name not in State.__members__]
+    if unknown:
+        raise InvalidInput(
+            f"There is no state {unknown[0]!r}. States are {', '.join(State)}.",
+            [{"field": "state", "message": f"Use one of {', '.join(State)}."}],
+        )
+    states = {State(name) for name in names}
+    if State.FAILED in states:
+        states.add(State.RETRYABLE)
+    return tuple(state for state in State if state in states)
+
+
+def parse_time(text: str, name: str) -> datetime | None:
+    """An ISO 8601 time with a zone, or nothing. Raises `InvalidInput` saying how to write it."""
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        clock.to_ms(at)
+    except (ValueError, OverflowError):
+        raise InvalidInput(
+            f"{name}={text!r} is no time. Write it like 2026-03-01T12:00:00+00:00.",
+            [{"field": name, "message": "Write it like 2026-03-01T12:00:00+00:00."}],
+        ) from None
+    return at
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in a list that is sorted by (enqueued_at, id), newest first; the page after it starts below."""
+
+    enqueued_at: datetime
+    id: str
+
+    def encode(self) -> str:
+        """The cursor as it stands in a URL."""
+        return base64.urlsafe_b64encode(f"{clock.to_ms(self.enqueued_at)}:{self.id}".encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str) -> Cursor | None:
+        """The opposite of `encode`; None for an empty text. Raises `InvalidInput` for anything else."""
+        if not text:
+            return None
+        try:
+            ms, _, job_id = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition(":")
+            return cls(clock.from_ms(int(ms)), job_id)
+        except (ValueError, binascii.Error, OverflowError):
+            raise InvalidInput(
+                "The cursor is not one that a list gave. Begin again without it.",
+                [{"field": "cursor", "message": "Use the value of next, or leave it out."}],
+            ) from None

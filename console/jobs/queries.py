@@ -1,0 +1,255 @@
+"""Reads of jobs. Each reads a bounded number of rows whatever the table holds."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, func, literal_column, or_, select, tuple_
+from sqlalchemy.orm import Session, undefer
+
+from console import clock
+from console.errors import NotFound
+from console.jobs.filters import Cursor, JobFilter
+from console.jobs.models import JobAttempt, JobCount, JobStatus
+from console.jobs.rules import State, moments_of
+
+TEXT_SCAN = 20_000
+"""How many of the newest jobs a text search looks through."""
+COUNT_LIMIT = 10_000
+"""Where counting of a text or time filter stops: "10,000 or more"."""
+LINE_COLUMNS = (
+    "id", "type", "queue", "state", "attempts", "max_attempts", "priority", "progress", "progress_note", "worker",
+    "enqueued_at", "due_at", "started_at", "finished_at", "runtime_ms", "reason", "error_type", "error_message",
+    "retry_of", "retried_as", "internal", "tags",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """A job as a list shows it. `due_at` is set while it waits for its time (SCHEDULED, RETRYING)."""
+
+    id: str
+    type: str
+    queue: str
+    state: State
+    attempts: int
+    max_attempts: int | None
+    priority: int | None
+    progress: int | None
+    progress_note: str | None
+    worker: str | None
+    enqueued_at: datetime
+    due_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    runtime_ms: int | None
+    reason: str | None
+    error_type: str | None
+    error_message: str | None
+    retry_of: str | None
+    retried_as: str | None
+    internal: bool
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list. `next` leads to the older ones; None: there are none.
+
+    `searched_back_to`: a text search looked no further back than this; None: it saw everything.
+    """
+
+    jobs: list[JobLine]
+    next: Cursor | None
+    searched_back_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One thing that happened to a job. `kind` is one of published received started retry succeeded failed cancelled lost scheduled."""
+
+    at: datetime
+    kind: str
+    attempt: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """An attempt that did not end well."""
+
+    attempt: int
+    run: int
+    state: str
+    reason: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    worker: str | None
+    error_type: str | None
+    error_message: str | None
+    traceback: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetail:
+    """Everything known of one job. `payload` is None when it was not kept, `result` when there is none."""
+
+    line: JobLine
+    timeline: list[Moment]
+    failed_attempts: list[AttemptView]
+    payload: dict[str, Any] | None
+    result: Any
+    traceback: str | None
+    parent_id: str | None
+    root_id: str | None
+    unique_key: str | None
+
+
+def list_jobs(session: Session, wanted: JobFilter, cursor: Cursor | None = None, limit: int = 50) -> Page:
+    """The newest jobs that match, from the cursor on; `limit` from 1 to 500."""
+    limit = max(1, min(limit, 500))
+    rows = list(islice(_newest(session, wanted, cursor, limit + 1), limit + 1))
+    jobs = [_line(row) for row in rows[:limit]]
+    more = Cursor(jobs[-1].enqueued_at, jobs[-1].id) if len(rows) > limit else None
+    return Page(jobs, more, _searched_back_to(session, wanted, cursor) if wanted.text else None)
+
+
+def count_jobs(session: Session, wanted: JobFilter) -> tuple[int, bool]:
+    """How many match, and whether that is exact; counting stops at `COUNT_LIMIT` where it has to look at jobs."""
+    if wanted.is_counted:
+        total = sum(count_by_state(session, wanted).values())
+        return total, True
+    matching = sum(1 for _ in islice(_newest(session, wanted, None, COUNT_LIMIT), COUNT_LIMIT))
+    return matching, matching < COUNT_LIMIT
+
+
+def count_by_state(session: Session, wanted: JobFilter) -> dict[State, int]:
+    """How many jobs of the filter's type, queue and states there are in each state; text and times are not looked at."""
+    query = select(JobCount.state, func.sum(JobCount.n)).group_by(JobCount.state)
+    if wanted.type:
+        query = query.where(JobCount.type == wanted.type)
+    if wanted.queue:
+        query = query.where(JobCount.queue == wanted.queue)
+    if wanted.states:
+        query = query.where(JobCount.state.in_(wanted.states))
+    if not wanted.internal:
+        query = query.where(JobCount.type.not_like("celeriac.%"))
+    return {State(state): int(n) for state, n in session.execute(query) if n}
+
+
+def get_job(session: Session, job_id: str) -> JobDetail:
+    """One job. Raises `NotFound`."""
+    row = session.get(JobStatus, job_id, options=[undefer(getattr(JobStatus, name)) for name in _DEFERRED])
+    if row is None:
+        raise NotFound(f"There is no job {job_id!r}. It may have been flushed, or its first event is still on its way.")
+    attempts = session.scalars(
+        select(JobAttempt).where(JobAttempt.job_id == job_id).order_by(JobAttempt.finished_at.desc()).limit(200)
+    )
+    return JobDetail(
+        line=_line(row),
+        timeline=[Moment(clock.from_ms(at), kind, retries + 1, note) for at, kind, _, retries, note in moments_of(row.timeline)],
+        failed_attempts=[_attempt(attempt) for attempt in attempts],
+        payload=_json(row.payload),
+        result=_json(row.result),
+        traceback=row.traceback,
+        parent_id=row.parent_id, root_id=row.root_id, unique_key=row.unique_key,
+    )
+
+
+def known_values(session: Session) -> tuple[list[str], list[str]]:
+    """The queues and the job types that jobs of are stored, sorted; for choices and completion."""
+    queues = session.scalars(select(JobCount.queue).where(JobCount.n > 0).distinct().limit(1_000))
+    types = session.scalars(select(JobCount.type).where(JobCount.n > 0).distinct().limit(1_000))
+    return sorted(filter(None, queues)), sorted(filter(None, types))
+
+
+def newer_than(session: Session, wanted: JobFilter, top: Cursor, limit: int = 100) -> int:
+    """How many matching jobs came after the one at the top of a list; at most `limit`."""
+    lines = islice(_newest(session, wanted, None, limit), limit)
+    return sum(1 for row in lines if (row.enqueued_at, row.id) > (top.enqueued_at, top.id))
+
+
+_DEFERRED = ("timeline", "payload", "message", "result", "traceback")
+
+
+def conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
+    """The filter's conditions except states and text."""
+    found: list[ColumnElement[bool]] = []
+    if wanted.queue:
+        found.append(JobStatus.queue == wanted.queue)
+    if wanted.type:
+        found.append(JobStatus.type == wanted.type)
+    if wanted.before:
+        found.append(JobStatus.enqueued_at < wanted.before)
+    if wanted.after:
+        found.append(JobStatus.enqueued_at >= wanted.after)
+    if not wanted.internal:
+        found.append(JobStatus.internal.is_(False))
+    return found
+
+
+def text_condition(text: str) -> ColumnElement[bool]:
+    """Where a search looks; `%` and `_` stand for themselves."""
+    pattern = "%" + text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
+    columns = (JobStatus.id, JobStatus.type, JobStatus.error_type, JobStatus.error_message, JobStatus.payload)
+    return or_(*(column.ilike(pattern, escape="\\") for column in columns))
+
+
+def _newest(session: Session, wanted: JobFilter, cursor: Cursor | None, limit: int) -> Iterator[Row[Any]]:
+    """Rows newest first, merged from one index walk per state: with a state named, every filter has an index to walk."""
+    states: tuple[State | None, ...] = wanted.states or (None,)
+    if (wanted.queue or wanted.type) and not wanted.states:
+        states = tuple(State)
+    if wanted.text and len(states) > 1:
+        states = (None,) if not wanted.states else states
+    walks = [session.execute(_walk(wanted, state, cursor, limit)).all() for state in states]
+    return heapq.merge(*walks, key=lambda row: (row.enqueued_at, row.id), reverse=True)
+
+
+def _walk(wanted: JobFilter, state: State | None, cursor: Cursor | None, limit: int) -> Select[Any]:
+    where = conditions(wanted)
+    if state is not None:
+        where.append(JobStatus.state == state)
+    if cursor is not None:
+        where.append(tuple_(JobStatus.enqueued_at, JobStatus.id) < tuple_(cursor.enqueued_at, cursor.id))
+    newest = (JobStatus.enqueued_at.desc(), JobStatus.id.desc())
+    shown = [getattr(JobStatus, name) for name in LINE_COLUMNS]
+    if not wanted.text:
+        return select(*shown).where(*where).order_by(*newest).limit(limit)
+    scanned = select(JobStatus.id).where(*where).order_by(*newest).limit(TEXT_SCAN).scalar_subquery()
+    return select(*shown).where(JobStatus.id.in_(scanned), text_condition(wanted.text)).order_by(*newest).limit(limit)
+
+
+def _searched_back_to(session: Session, wanted: JobFilter, cursor: Cursor | None) -> datetime | None:
+    where = conditions(wanted)
+    if wanted.states:
+        where.append(JobStatus.state.in_(wanted.states))
+    if cursor is not None:
+        where.append(tuple_(JobStatus.enqueued_at, JobStatus.id) < tuple_(cursor.enqueued_at, cursor.id))
+    return session.scalar(
+        select(JobStatus.enqueued_at).where(and_(*where)).order_by(JobStatus.enqueued_at.desc(), JobStatus.id.desc())
+        .offset(TEXT_SCAN).limit(literal_column("1"))
+    )
+
+
+def _line(row: Any) -> JobLine:
+    values = {name: getattr(row, name) for name in LINE_COLUMNS}
+    values["state"] = State(values["state"])
+    values["tags"] = tuple(json.loads(values["tags"] or "[]"))
+    if values["state"] not in (State.SCHEDULED, State.RETRYING):
+        values["due_at"] = None
+    return JobLine(**values)
+
+
+def _attempt(row: JobAttempt) -> AttemptView:
+    return AttemptView(**{name: getattr(row, name) for name in AttemptView.__slots__})
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else json.loads(text)

@@ -1,0 +1,85 @@
+"""The job types this process knows: what can be dispatched, where it goes and what its payload looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from console.config import settings
+from console.errors import InvalidInput, NotFound
+from console.jobs.policies import Fixed, RetryPolicy
+
+INTERNAL_QUEUE = "celeriac"
+"""Where Celeriac's own upkeep runs; its jobs are hidden unless asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an attempt may use. Times in seconds, memory in MB; `max_attempts` counts the first one."""
+
+    max_attempts: int
+    timeout_s: int
+    retry_after_s: int
+    memory_mb: int = 256
+
+
+def queue_limits(queue: str) -> Limits:
+    """The limits of a queue: the product's defaults, each overridable by environment (see `Settings.queue_setting`)."""
+    now = settings()
+    own = {"emails": (5, now.queue_timeout, 120), "heavy": (2, 300, 600)}
+    attempts, timeout, retry_after = own.get(
+        queue, (now.queue_max_attempts, now.queue_timeout, now.queue_retry_after)
+    )
+    return Limits(
+        max_attempts=now.queue_setting(queue, "MAX_ATTEMPTS", attempts),
+        timeout_s=now.queue_setting(queue, "TIMEOUT", timeout),
+        retry_after_s=now.queue_setting(queue, "RETRY_AFTER", retry_after),
+        memory_mb=now.queue_setting(queue, "MEMORY_MB", 256),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class JobType:
+    """The code a worker runs, as the rest of the console needs to know it."""
+
+    name: str
+    queue: str
+    schema: type[BaseModel]
+    limits: Limits
+    retry: RetryPolicy = field(default_factory=Fixed)
+    priority: int | None = None
+    description: str = ""
+
+    def validate(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """The payload as it will be sent. Raises `InvalidInput` naming each field that does not fit."""
+        try:
+            return self.schema.model_validate(payload).model_dump(mode="json")
+        except ValidationError as error:
+            problems = [
+                {"field": "payload." + ".".join(map(str, item["loc"])) if item["loc"] else "payload", "message": item["msg"]}
+                for item in error.errors()
+            ]
+            said = "; ".join(f"{problem['field']}: {problem['message']}" for problem in problems)
+            raise InvalidInput(f"The payload does not fit {self.name}. {said}.", problems) from None
+
+
+_types: dict[str, JobType] = {}
+
+
+def register(job_type: JobType) -> None:
+    """Makes a job type known to this process; a second one of the same name replaces the first."""
+    _types[job_type.name] = job_type
+
+
+def job_types() -> list[JobType]:
+    """Every known job type, by name."""
+    return [_types[name] for name in sorted(_types)]
+
+
+def job_type(name: str) -> JobType:
+    """The job type of that name. Raises `NotFound` with names that come close."""
+    if name in _types:
+        return _types[name]
+    raise NotFound(f"There is no job type {name!r}. Known ones: {', '.join(sorted(_types)) or 'none'}.")
