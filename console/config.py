@@ -20,6 +20,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from console.errors import NotConfigured
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
+_INSTALLED = Path(__file__).resolve().parent / "_resources"
+RESOURCES = _INSTALLED if _INSTALLED.is_dir() else PROJECT_DIR
+"""Where templates/, static/ and migrations/ are: in an installed wheel beside the code, in a checkout at its root."""
 RUNTIME_FILE = "runtime.json"
 
 
@@ -120,7 +123,7 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
-        return self.database_url or f"sqlite:///{(self.data / 'celeriac.db').absolute()}"
+        return self.database_url or self._runtime().get("database_url") or f"sqlite:///{(self.data / 'celeriac.db').absolute()}"
 
     @property
     def broker(self) -> str:
@@ -171,16 +174,20 @@ class Settings(BaseSettings):
     def _runtime(self) -> dict[str, Any]:
         """What the running `celeriac up` on this data wrote down; empty when none runs."""
         try:
-            return dict(json.loads((self.data / RUNTIME_FILE).read_text()))
-        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+            runtime = dict(json.loads((self.data / RUNTIME_FILE).read_text()))
+            os.kill(runtime["pid"], 0)
+        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, ProcessLookupError):
             return {}
+        except PermissionError:  # it runs, as somebody else
+            pass
+        return runtime
 
 
 @cache
 def settings() -> Settings:
     """The settings in force. Raises `NotConfigured` naming each variable that cannot be used."""
     try:
-        return Settings()  # type: ignore[call-arg]
+        return Settings()
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise NotConfigured(f"A setting cannot be used. {problems}.") from None

@@ -17,7 +17,7 @@ class JobFilter:
     """All conditions must hold; an empty one holds for every job.
 
     `states`: FAILED stands for RETRYABLE too, since a retryable job is a failed one whose payload is kept.
-    `text` is looked for in id, type, error and payload, in the newest `queries.TEXT_SCAN` jobs of the rest of the filter.
+    `text` is looked for in id, type, error and payload, in the newest `queries.TEXT_SCAN` jobs of the other conditions.
     `before` and `after` bound the time it was enqueued.
     """
 
@@ -83,9 +83,12 @@ class Cursor:
             return None
         try:
             ms, _, job_id = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition(":")
-            return cls(clock.from_ms(int(ms)), job_id)
+            place = cls(clock.from_ms(int(ms)), job_id)
         except (ValueError, binascii.Error, OverflowError):
+            place = None
+        if place is None or "\0" in place.id:  # PostgreSQL cannot compare with a text that has NUL
             raise InvalidInput(
                 "The cursor is not one that a list gave. Begin again without it.",
                 [{"field": "cursor", "message": "Use the value of next, or leave it out."}],
-            ) from None
+            )
+        return place

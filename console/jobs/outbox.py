@@ -85,11 +85,15 @@ def _box(session: Session) -> dict[str, list[Any]]:
 
 
 def _forget(session: Session) -> None:
+    if session.in_nested_transaction():  # a savepoint ends with the same event as the transaction
+        return
     for waiting in session.info["outbox"].values():
         waiting.clear()
 
 
 def _send(session: Session) -> None:
+    if session.in_nested_transaction():
+        return
     box = {name: list(waiting) for name, waiting in session.info["outbox"].items()}
     _forget(session)
     try:

@@ -100,7 +100,8 @@ def retry_matching(session: Session, actor: Actor, wanted: JobFilter, limit: int
 
     Call it in a transaction of its own, again and again, to retry everything that matches.
     """
-    rows = _batch(session, wanted, (State.RETRYABLE,), limit)
+    states = tuple(state for state in (wanted.states or FAILURES) if state == State.RETRYABLE)
+    rows = _batch(session, wanted, states, limit)
     if rows:
         new_ids = _retry_rows(session, rows)
         record(session, actor, "jobs.retry", "job_batch", rows[0].id, count=len(rows), first_retried_as=new_ids[0])
@@ -117,7 +118,7 @@ def cancel_job(session: Session, actor: Actor, job_id: str) -> State:
     if before in ENDED:
         raise Conflict(f"The job has ended already: it is {before}.")
     if before in WAITING:
-        _cancel_row(session, row, actor)
+        _cancel_rows(session, [row], actor)
     outbox.cancel_after_commit(session, [job_id])
     record(session, actor, "jobs.cancel", "job", job_id, state=before)
     return before
@@ -127,9 +128,8 @@ def cancel_matching(session: Session, actor: Actor, wanted: JobFilter, limit: in
     """Cancels up to `limit` waiting jobs that match and returns how many; 0: none is left. Running ones are let be."""
     states = tuple(state for state in (wanted.states or WAITING) if state in WAITING)
     rows = _batch(session, wanted, states, limit)
-    for row in rows:
-        _cancel_row(session, row, actor)
     if rows:
+        _cancel_rows(session, rows, actor)
         outbox.cancel_after_commit(session, [row.id for row in rows])
         record(session, actor, "jobs.cancel", "job_batch", rows[0].id, count=len(rows))
     return len(rows)
@@ -274,19 +274,21 @@ def _retry_rows(session: Session, rows: Sequence[JobStatus]) -> list[str]:
     return [new["id"] for new in made]
 
 
-def _cancel_row(session: Session, row: JobStatus, actor: Actor) -> None:
+def _cancel_rows(session: Session, rows: Sequence[JobStatus], actor: Actor) -> None:
     now = clock.now()
     now_ms = clock.to_ms(now)
     tally = Tally()
-    tally.moved((row.type, row.queue, row.state), (row.type, row.queue, State.CANCELLED))
-    tally.ended(State.CANCELLED, now_ms, row.type, row.queue, None, None)
-    tally.write(session)
-    retries = (row.ver >> 46) & 1023
-    row.ver = row.fver = version(row.run, retries, Kind.CANCELLED, now_ms)
-    row.state, row.reason, row.finished_at, row.due_at, row.unique_lock = State.CANCELLED, "cancelled", now, None, None
-    row.timeline = json.dumps([*moments_of(row.timeline), (now_ms, "cancelled", row.run, retries, f"by {actor.name}")])
+    for row in rows:
+        tally.moved((row.type, row.queue, row.state), (row.type, row.queue, State.CANCELLED))
+        tally.ended(State.CANCELLED, now_ms, row.type, row.queue, None, None)
+        retries = (row.ver >> 46) & 1023
+        row.ver = row.fver = version(row.run, retries, Kind.CANCELLED, now_ms)
+        row.state, row.reason, row.finished_at, row.due_at, row.unique_lock = State.CANCELLED, "cancelled", now, None, None
+        moment = (now_ms, "cancelled", row.run, retries, f"by {actor.name}")
+        row.timeline = json.dumps([*moments_of(row.timeline), moment])
     session.flush()
-    outbox.announce_after_commit(session, [row.id])
+    tally.write(session)
+    outbox.announce_after_commit(session, [row.id for row in rows])
 
 
 def _why_not_retryable(row: JobStatus) -> str:

@@ -1,0 +1,68 @@
+"""What several commands need: who runs them, a database that is ready, and the options that name jobs."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from sqlalchemy import inspect
+from sqlalchemy.engine import make_url
+
+from console import db
+from console.audit.service import Actor
+from console.config import settings, without_password
+from console.errors import NotConfigured
+from console.jobs.filters import JobFilter
+from console.jobs.rules import State
+
+FAILED_STATES = (State.RETRYABLE, State.FAILED)
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+def examples(*lines: str) -> str:
+    """The examples below a command's help, as they were written: click would fill them into a paragraph."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def operator() -> Actor:
+    """Whoever can run commands on this data may do everything; the audit log says which account it was."""
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container's account without an entry
+        name = str(uid)
+    return Actor(f"cli:{name}", "admin")
+
+
+def require_database() -> None:
+    """Raises `NotConfigured`, and creates nothing, when the database is not there or has no tables of ours."""
+    url = make_url(settings().database)
+    if url.get_backend_name() == "sqlite" and url.database and not os.path.exists(url.database):  # noqa: PTH110
+        raise NotConfigured(
+            f"There is no database at {url.database}. Start `celeriac up` first, or name its directory with --data."
+        )
+    if not inspect(db.engine()).has_table("job_status"):
+        raise NotConfigured(
+            f"The database {without_password(settings().database)} has no tables yet. Run `celeriac migrate` first."
+        )
+
+
+def job_options(command: CommandT) -> CommandT:
+    """Adds the options that say which jobs are meant."""
+    options = (
+        click.option("--text", default="", metavar="TEXT", help="Only jobs with this in id, type, error or payload."),
+        click.option("--type", "type_", default="", metavar="TYPE", help="Only jobs of this type."),
+        click.option("--queue", default="", metavar="QUEUE", help="Only jobs of this queue."),
+    )
+    for option in options:
+        command = option(command)
+    return command
+
+
+def failed_jobs(queue: str, type_: str, text: str) -> JobFilter:
+    """The failed jobs that the options name."""
+    return JobFilter(states=FAILED_STATES, queue=queue, type=type_, text=text)

@@ -1,0 +1,63 @@
+"""`celeriac failed`: which jobs failed, and why."""
+
+from __future__ import annotations
+
+import click
+
+from console import db
+from console.commands import output
+from console.commands.context import examples, failed_jobs, job_options, require_database
+from console.jobs.queries import JobLine, Page, count_jobs, list_jobs
+from console.jobs.rules import REASONS, State
+
+HEADS = ("ID", "STATE", "TYPE", "QUEUE", "ATTEMPTS", "FAILED", "ERROR")
+
+
+@click.command(
+    epilog=examples(
+        "celeriac failed",
+        "celeriac failed --queue emails --limit 10",
+        "celeriac failed --text Timeout --json",
+    )
+)
+@job_options
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many at most.")
+@click.option("--json", "is_json", is_flag=True, help="Print what GET /api/v1/jobs would answer.")
+def failed(queue: str, type_: str, text: str, limit: int, is_json: bool) -> None:
+    """List failed jobs, newest first.
+
+    A job that is RETRYABLE can be retried; one that is FAILED was retried already, or its payload was not kept.
+    """
+    require_database()
+    wanted = failed_jobs(queue, type_, text)
+    with db.reading() as session:
+        page = list_jobs(session, wanted, limit=limit)
+        total, is_exact = count_jobs(session, wanted)
+    if is_json:
+        _print_json(page)
+        return
+    if not page.jobs:
+        output.note("No failed jobs.")
+        return
+    output.table(HEADS, [_row(job) for job in page.jobs], right=["ATTEMPTS"])
+    retryable = sum(job.state is State.RETRYABLE for job in page.jobs)
+    output.note(
+        f"{output.counted(len(page.jobs))} of {output.number(total)}{'' if is_exact else ' or more'}."
+        + (" `celeriac retry ID` runs one again, `celeriac retry failed` all of them." if retryable else "")
+    )
+
+
+def _row(job: JobLine) -> list[object]:
+    return [job.id, job.state, job.type, job.queue, job.attempts, output.ago(job.finished_at), _why(job)]
+
+
+def _why(job: JobLine) -> str:
+    if job.error_type or job.error_message:
+        return ": ".join(filter(None, (job.error_type, job.error_message)))
+    return REASONS.get(job.reason or "", "")
+
+
+def _print_json(page: Page) -> None:
+    from console.jobs.schemas import job_list_answer
+
+    output.as_json(job_list_answer(page).model_dump(mode="json"))

@@ -1,0 +1,43 @@
+"""`celeriac flush`: deletes failed jobs."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from console import db
+from console.commands import output
+from console.commands.context import examples, failed_jobs, job_options, operator, require_database
+from console.jobs import bulk, service
+from console.jobs.queries import count_jobs
+
+
+@click.command(epilog=examples("celeriac flush --yes", "celeriac flush --queue emails"))
+@job_options
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON.")
+def flush(queue: str, type_: str, text: str, yes: bool, is_json: bool) -> None:
+    """Delete failed jobs with all that is known of them. They cannot be had back."""
+    require_database()
+    wanted = failed_jobs(queue, type_, text)
+    if not yes:
+        _ask(*_count(queue, type_, text))
+    count = bulk.do_to_all(db.writing, service.flush_failed, operator(), wanted)
+    if is_json:
+        output.as_json({"count": count})
+    else:
+        click.echo(f"Deleted {output.counted(count, 'failed job')}.")
+
+
+def _count(queue: str, type_: str, text: str) -> tuple[int, bool]:
+    with db.reading() as session:
+        return count_jobs(session, failed_jobs(queue, type_, text))
+
+
+def _ask(count: int, is_exact: bool) -> None:
+    """Raises `click.Abort` when the answer is no; a script has to say --yes."""
+    if not sys.stdin.isatty():
+        raise click.UsageError("Nobody is there to confirm it. Add --yes to delete without being asked.")
+    number = f"{output.counted(count, 'failed job')}{'' if is_exact else ' or more'}"
+    click.confirm(f"Delete {number} for good?", abort=True, err=True)

@@ -1,0 +1,36 @@
+"""`celeriac migrate`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from console import db, schema
+from console.access import service as access
+from console.config import settings, without_password
+
+
+@click.command()
+@click.option("--first-admin", is_flag=True, help="Make the first admin, if there is none, and print the password.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def migrate(first_admin: bool, as_json: bool) -> None:
+    """Bring the database to the schema of this version.
+
+    Any number may run at once; a database that is up to date is left alone.
+    """
+    settings().data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    changed = schema.upgrade()
+    password = _first_admin() if first_admin else None
+    if as_json:
+        click.echo(json.dumps({"changed": changed, "revision": schema.head(), "admin_password": password}))
+        return
+    done = "brought to" if changed else "already has"
+    click.echo(f"{without_password(settings().database)}: {done} schema {schema.head()}.")
+    if password:
+        click.echo(f"The first admin is admin@localhost with the password {password}")
+
+
+def _first_admin() -> str | None:
+    with db.writing() as session:
+        return access.ensure_admin(session)

@@ -1,0 +1,31 @@
+"""`celeriac test`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+
+import click
+
+from console import config
+from console.config import PROJECT_DIR
+from console.errors import NotConfigured
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
+def test(pytest_args: tuple[str, ...]) -> None:
+    """Run all tests, or those that PYTEST_ARGS select, with pytest.
+
+    They use a real Valkey, a real PostgreSQL and a real browser. The servers come with the Python packages; a browser
+    is installed when none launches here.
+    """
+    if not (PROJECT_DIR / "tests").is_dir():
+        raise NotConfigured("The tests come with the source, not with the installed package. Clone the repository.")
+    if find_spec("pytest") is None:
+        raise NotConfigured("What the tests need is not installed. Run `./celeriac test` in the source.")
+    config.override(CELERIAC_TEST_INSTALL="1")
+    os.chdir(PROJECT_DIR)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "pytest", *pytest_args])

@@ -1,0 +1,178 @@
+"""REST routes of jobs: `/api/v1/jobs…` and `/api/v1/job-types`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from flask import Blueprint
+from sqlalchemy.orm import Session
+
+from console.access.idempotency import IdempotencyKey, claim
+from console.access.rules import Permission
+from console.db import begin_write
+from console.errors import InvalidInput, NotFound
+from console.jobs import bulk, queries, service
+from console.jobs.filters import Cursor
+from console.jobs.registry import JobType, job_type, job_types
+from console.jobs.schemas import (
+    BulkRequest,
+    Cancelled,
+    Count,
+    Dispatched,
+    DispatchRequest,
+    FlushRequest,
+    JobDetailAnswer,
+    JobList,
+    JobsQuery,
+    JobTypeList,
+    Retried,
+    job_answer,
+    job_detail_answer,
+    job_list_answer,
+    job_type_answer,
+)
+from console.web import database
+from console.web.permissions import current_actor, requires
+from console.web.rest import Answer, Input, Output, endpoint, idempotency_key, request_hash
+
+blueprint = Blueprint("jobs_api", __name__, url_prefix="/api/v1")
+
+
+@blueprint.get("/jobs")
+@requires(Permission.JOBS_READ)
+@endpoint(query=JobsQuery, answer=JobList)
+def index(query: JobsQuery) -> JobList:
+    """List jobs, newest first."""
+    page = queries.list_jobs(database.session(), query.filter(), Cursor.decode(query.cursor), query.limit)
+    return job_list_answer(page)
+
+
+@blueprint.get("/jobs/<path:job_id>")
+@requires(Permission.JOBS_READ)
+@endpoint(answer=JobDetailAnswer)
+def show(job_id: str) -> JobDetailAnswer:
+    """Show everything known of a job."""
+    return job_detail_answer(queries.get_job(database.session(), job_id))
+
+
+@blueprint.post("/jobs")
+@requires(Permission.JOBS_DISPATCH)
+@endpoint(body=DispatchRequest, answer=Dispatched, status=201, idempotent=True)
+def create(body: DispatchRequest) -> Answer:
+    """Dispatch one job, or several equal ones.
+
+    They are kept before the answer is given, and sent when the broker answers.
+    """
+    return _once(body, 201, partial(_dispatch, body))
+
+
+@blueprint.post("/jobs/<path:job_id>/retry")
+@requires(Permission.JOBS_RETRY)
+@endpoint(answer=Retried, status=201, idempotent=True, errors=(409,))
+def retry_create(job_id: str) -> Answer:
+    """Retry a failed job, as a new job."""
+    return _once(None, 201, partial(_retry, job_id))
+
+
+@blueprint.post("/jobs/<path:job_id>/cancellation")
+@requires(Permission.JOBS_CANCEL)
+@endpoint(answer=Cancelled, errors=(409,))
+def cancellation_create(job_id: str) -> Cancelled:
+    """Cancel a job that waits, or have its worker stop one that runs."""
+    with _transaction() as session:
+        was = service.cancel_job(session, current_actor(), job_id)
+        return Cancelled(was=was, job=job_answer(queries.get_job(session, job_id).line))
+
+
+@blueprint.post("/jobs/retries")
+@requires(Permission.JOBS_RETRY)
+@endpoint(body=BulkRequest, answer=Count, idempotent=True)
+def retries_create(body: BulkRequest) -> Count:
+    """Retry every failed job that matches."""
+    return _do_to_all(service.retry_matching, body)
+
+
+@blueprint.post("/jobs/cancellations")
+@requires(Permission.JOBS_CANCEL)
+@endpoint(body=BulkRequest, answer=Count, idempotent=True)
+def cancellations_create(body: BulkRequest) -> Count:
+    """Cancel every waiting job that matches. Those that run are let be."""
+    return _do_to_all(service.cancel_matching, body)
+
+
+@blueprint.post("/jobs/flushes")
+@requires(Permission.JOBS_FLUSH)
+@endpoint(body=FlushRequest, answer=Count, idempotent=True)
+def flushes_create(body: FlushRequest) -> Count:
+    """Delete every failed job that matches, for good."""
+    return _do_to_all(service.flush_failed, body)
+
+
+@blueprint.get("/job-types")
+@requires(Permission.JOBS_READ)
+@endpoint(answer=JobTypeList)
+def types_index() -> JobTypeList:
+    """List what can be dispatched."""
+    return JobTypeList(data=[job_type_answer(kind) for kind in job_types()])
+
+
+def _dispatch(body: DispatchRequest, session: Session) -> Dispatched:
+    ids = service.dispatch(
+        session, current_actor(), _known_type(body.type), dict(body.payload), body.options(), body.count
+    )
+    job = job_answer(queries.get_job(session, ids[0]).line) if len(ids) == 1 else None
+    return Dispatched(ids=ids, job=job)
+
+
+def _retry(job_id: str, session: Session) -> Retried:
+    new_id = service.retry_job(session, current_actor(), job_id)
+    return Retried(job=job_answer(queries.get_job(session, new_id).line))
+
+
+def _known_type(name: str) -> JobType:
+    """The address exists, the type does not: so it is the body that is wrong."""
+    try:
+        return job_type(name)
+    except NotFound as error:
+        raise InvalidInput(error.detail, [{"field": "type", "message": error.detail}]) from None
+
+
+@contextmanager
+def _transaction() -> Iterator[Session]:
+    """The request's session in a transaction that writes; it commits at the end of the block."""
+    session = begin_write(database.session())
+    try:
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+
+
+def _claim(body: Input | None) -> Callable[[Session], IdempotencyKey] | None:
+    """Claims the request's Idempotency-Key; None when it has none."""
+    key = idempotency_key()
+    if key is None:
+        return None
+    return partial(claim, owner=current_actor().name, key=key, request_hash=request_hash(body))
+
+
+def _once(body: Input | None, status: int, work: Callable[[Session], Output]) -> Answer:
+    """Does the work, unless a request with the same Idempotency-Key did: then its answer is given again."""
+    claimed = _claim(body)
+    with _transaction() as session:
+        row = claimed(session) if claimed else None
+        if row is not None and row.complete:
+            return Answer(row.status, row.answer, {"Idempotency-Replayed": "true"})
+        answer = work(session).model_dump_json()
+        if row is not None:
+            row.finish(status, answer)
+    return Answer(status, answer)
+
+
+def _do_to_all(step: bulk.Step, body: BulkRequest) -> Count:
+    return Count(
+        count=bulk.do_to_all(_transaction, step, current_actor(), body.filter(), body.limit, _claim(body))
+    )

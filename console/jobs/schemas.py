@@ -1,0 +1,285 @@
+"""What the API takes and gives about jobs."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue
+
+from console.jobs.filters import JobFilter, parse_states
+from console.jobs.queries import JobDetail, JobLine, Page
+from console.jobs.registry import JobType
+from console.jobs.rules import REASONS, State
+from console.jobs.service import DispatchOptions
+from console.web.rest import Input, Instant, Line, Output, PageQuery
+
+MAX_COUNT = 10_000
+MAX_TAGS = 20
+
+_MEANINGS = (
+    "SCHEDULED waits for its time, PENDING for a worker; PROCESSING runs; RETRYING failed and will run again by "
+    "itself; RETRYABLE failed for good and can be retried by hand; FAILED failed for good, and was retried already or "
+    "its payload was not kept; COMPLETED and CANCELLED ended."
+)
+_TEXT = "Part of the id, type, error or payload; looks at the newest 20,000 jobs."
+_UNIQUE_KEY = "While a job with this key has not ended, that job is the answer, and no other is made."
+
+
+def _as_written(value: Any) -> Any:
+    """A time in a query string. An unescaped "+" there means a space, so 12:00:00+02:00 arrives as "12:00:00 02:00"."""
+    if not isinstance(value, str):
+        return value
+    if "-" not in value[1:]:
+        raise ValueError("Write a time like 2026-03-01T12:00:00Z")
+    return re.sub(r" (\d\d:?\d\d)$", r"+\1", value)
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("Lies outside the years 1 to 9999") from None
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_as_written), AfterValidator(_in_utc)]
+Tag = Annotated[Line, Field(min_length=1, max_length=64)]
+
+
+class JobsWanted(Input):
+    """Which jobs are meant. Every condition that is given must hold."""
+
+    state: list[Line] = Field([], max_length=50, description=f"State names; FAILED includes RETRYABLE. {_MEANINGS}")
+    queue: Line = Field("", description="Name of a queue.")
+    type: Line = Field("", description="Name of a job type.")
+    text: Line = Field("", description=_TEXT)
+    before: Time | None = Field(None, description="Enqueued before this instant.")
+    after: Time | None = Field(None, description="Enqueued at this instant or later.")
+    internal: bool = Field(False, description="Include the upkeep jobs of Celeriac itself.")
+
+    def filter(self) -> JobFilter:
+        """As the queries take it. Raises `InvalidInput` for a state that does not exist."""
+        return JobFilter(
+            states=parse_states(self.state), queue=self.queue, type=self.type, text=self.text,
+            before=self.before, after=self.after, internal=self.internal,
+        )
+
+
+class JobsQuery(JobsWanted, PageQuery):
+    """A page of the jobs that are meant, newest first."""
+
+
+class BulkRequest(JobsWanted):
+    """Which jobs to act on; `{}` stands for all that the action is possible for."""
+
+    limit: int | None = Field(None, ge=1, description="Act on so many at most; null: on all.")
+
+
+class FlushRequest(BulkRequest):
+    """Which failed jobs to delete. What is deleted cannot be had back, so it has to be said twice."""
+
+    confirm: Literal[True] = Field(description="Must be true: the jobs are gone afterwards.")
+
+
+class DispatchRequest(Input):
+    """A job to run. `delay` and `at` exclude each other; with neither it runs as soon as a worker is free."""
+
+    type: Line = Field(min_length=1, description="Name of a job type; see /api/v1/job-types.")
+    payload: dict[str, JsonValue] = Field({}, description="What the job gets; has to fit the schema of the type.")
+    queue: Line | None = Field(None, min_length=1, description="Where to queue it; null: the type's own queue.")
+    priority: int | None = Field(None, ge=0, le=9, description="0 (first) to 9 (last).")
+    delay: float | None = Field(None, ge=0, le=315_360_000, description="Seconds to wait; at most ten years.")
+    at: Time | None = Field(None, description="When to run it; a time in the past means at once.")
+    unique_key: Line | None = Field(None, min_length=1, description=_UNIQUE_KEY)
+    tags: list[Tag] = Field([], max_length=MAX_TAGS, description="Words to find it by.")
+    count: int = Field(1, ge=1, le=MAX_COUNT, description="How many equal jobs.")
+
+    def options(self) -> DispatchOptions:
+        """As the service takes them."""
+        return DispatchOptions(
+            queue=self.queue, priority=self.priority, delay_s=self.delay, at=self.at,
+            unique_key=self.unique_key, tags=tuple(self.tags),
+        )
+
+
+class JobError(Output):
+    """Why an attempt did not end well: `reason` is one word for programs, `explanation` the same for people."""
+
+    type: str | None = Field(description="Exception class.")
+    message: str | None
+    reason: str | None = Field(description=f"One of {', '.join(REASONS)}.")
+    explanation: str | None
+
+
+class JobAnswer(Output):
+    """A job as lists give it."""
+
+    id: str
+    type: str = Field(description="Empty while it is not known.")
+    queue: str = Field(description="Empty while it is not known.")
+    state: State = Field(description=_MEANINGS)
+    attempts: int = Field(description="Attempts begun so far.")
+    max_attempts: int | None
+    priority: int | None
+    progress: int | None = Field(description="0 to 100; null: it reports none.")
+    progress_note: str | None
+    worker: str | None = Field(description="Worker of the latest attempt.")
+    reason: str | None = Field(description=f"Why it failed or was cancelled, one of {', '.join(REASONS)}.")
+    error: JobError | None = Field(description="Of the latest attempt that failed; null when the job ended otherwise.")
+    enqueued_at: Instant
+    due_at: Instant | None = Field(description="When it will run, while it is SCHEDULED or RETRYING.")
+    started_at: Instant | None = Field(description="Start of the latest attempt.")
+    finished_at: Instant | None = Field(description="End of the latest attempt.")
+    runtime_ms: int | None
+    retry_of: str | None = Field(description="The failed job that this one retries.")
+    retried_as: str | None = Field(description="The job that retries this one.")
+    internal: bool = Field(description="Upkeep of Celeriac itself.")
+    tags: list[str]
+
+
+class JobList(Output):
+    """One page of jobs, newest first."""
+
+    data: list[JobAnswer]
+    next: str | None = Field(description="The cursor of the next page; null: this is the last.")
+    searched_back_to: Instant | None = Field(description="A text search looked no further back; null: at all.")
+
+
+class MomentAnswer(Output):
+    """One thing that happened to a job."""
+
+    at: Instant
+    kind: str = Field(description="scheduled published received started retry succeeded failed cancelled lost")
+    attempt: int
+    note: str
+
+
+class AttemptAnswer(Output):
+    """An attempt that did not end well."""
+
+    attempt: int = Field(description="1 for the first.")
+    run: int = Field(description="How often the message had been delivered again.")
+    state: str = Field(description="RETRYING, FAILED, CANCELLED or LOST.")
+    started_at: Instant | None
+    finished_at: Instant | None
+    worker: str | None
+    error: JobError | None
+    traceback: str | None
+
+
+class JobDetailAnswer(JobAnswer):
+    """Everything known of one job."""
+
+    payload: JsonValue = Field(description='{"args": […], "kwargs": {…}}; null: it was not kept.')
+    result: JsonValue
+    traceback: str | None
+    timeline: list[MomentAnswer] = Field(description="Oldest first.")
+    failed_attempts: list[AttemptAnswer] = Field(description="Latest first.")
+    parent_id: str | None
+    root_id: str | None
+    unique_key: str | None
+
+
+class Dispatched(Output):
+    """What was dispatched. `job` is the job itself when it is one."""
+
+    ids: list[str]
+    job: JobAnswer | None
+
+
+class Retried(Output):
+    """The new job that does the failed one's work."""
+
+    job: JobAnswer
+
+
+class Cancelled(Output):
+    """`was` is the state it was in. A PROCESSING job ends a moment later, when its worker has stopped it."""
+
+    was: State
+    job: JobAnswer
+
+
+class Count(Output):
+    """How many jobs the action was done to."""
+
+    count: int
+
+
+class LimitsAnswer(Output):
+    """What an attempt may use."""
+
+    max_attempts: int
+    timeout_s: int
+    retry_after_s: int = Field(description="After so long without a sign of life it counts as lost.")
+    memory_mb: int
+
+
+class JobTypeAnswer(Output):
+    """What can be dispatched."""
+
+    name: str
+    queue: str
+    priority: int | None
+    description: str
+    limits: LimitsAnswer
+    payload_schema: dict[str, JsonValue] = Field(description="JSON Schema of the payload.")
+
+
+class JobTypeList(Output):
+    """Every job type, by name."""
+
+    data: list[JobTypeAnswer]
+    next: None = None
+
+
+def job_answer(line: JobLine) -> JobAnswer:
+    """A line of a list as the API gives it."""
+    return JobAnswer(**_summary(line))
+
+
+def job_list_answer(page: Page) -> JobList:
+    """A page of a list as the API gives it."""
+    return JobList(
+        data=[job_answer(line) for line in page.jobs], next=page.next.encode() if page.next else None,
+        searched_back_to=page.searched_back_to,
+    )
+
+
+def job_detail_answer(job: JobDetail) -> JobDetailAnswer:
+    """One job as the API gives it."""
+    attempts = [
+        AttemptAnswer(
+            attempt=item.attempt, run=item.run, state=item.state, started_at=item.started_at,
+            finished_at=item.finished_at, worker=item.worker, traceback=item.traceback,
+            error=_error(item.error_type, item.error_message, item.reason),
+        )
+        for item in job.failed_attempts
+    ]
+    return JobDetailAnswer(
+        **_summary(job.line), payload=job.payload, result=job.result, traceback=job.traceback,
+        timeline=[MomentAnswer.model_validate(moment) for moment in job.timeline], failed_attempts=attempts,
+        parent_id=job.parent_id, root_id=job.root_id, unique_key=job.unique_key,
+    )
+
+
+def job_type_answer(kind: JobType) -> JobTypeAnswer:
+    """A job type as the API gives it."""
+    return JobTypeAnswer(
+        name=kind.name, queue=kind.queue, priority=kind.priority, description=kind.description,
+        limits=LimitsAnswer.model_validate(kind.limits), payload_schema=kind.schema.model_json_schema(),
+    )
+
+
+def _summary(line: JobLine) -> dict[str, Any]:
+    values = {name: getattr(line, name) for name in JobAnswer.model_fields if name != "error"}
+    has_failed = line.state not in (State.COMPLETED, State.CANCELLED)
+    error = _error(line.error_type, line.error_message, line.reason) if has_failed else None
+    return values | {"error": error, "tags": list(line.tags)}
+
+
+def _error(kind: str | None, message: str | None, reason: str | None) -> JobError | None:
+    if kind is None and message is None and reason is None:
+        return None
+    return JobError(type=kind, message=message, reason=reason, explanation=REASONS.get(reason or ""))

@@ -1,0 +1,69 @@
+"""What the API gives about queues and throughput."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from console.web.rest import Input, Instant, Line, Output
+
+Range = Literal["1h", "6h", "24h", "7d"]
+
+RANGES: dict[str, tuple[timedelta, timedelta]] = {
+    "1h": (timedelta(hours=1), timedelta(minutes=1)),
+    "6h": (timedelta(hours=6), timedelta(minutes=5)),
+    "24h": (timedelta(hours=24), timedelta(minutes=15)),
+    "7d": (timedelta(days=7), timedelta(hours=2)),
+}
+"""How far back, and how long one bucket is: 60 to 96 of them, about what a chart can show."""
+
+assert set(RANGES) == set(get_args(Range))  # noqa: S101 (two spellings of one list)
+
+
+class QueueAnswer(Output):
+    """A queue now."""
+
+    name: str
+    depth: int | None = Field(description="Messages that wait in the broker; null: it does not answer.")
+    pending: int = Field(description="Jobs that wait for a worker.")
+    processing: int
+    scheduled: int = Field(description="Jobs that wait for their time, retries included.")
+    oldest_wait_ms: int | None = Field(description="For how long the oldest pending job has waited; null: none waits.")
+    consumers: int = Field(description="Living workers that serve it.")
+
+
+class QueueList(Output):
+    """Every queue, by name."""
+
+    data: list[QueueAnswer]
+    next: None = None
+
+
+class ThroughputQuery(Input):
+    """Which figures."""
+
+    range: Annotated[Range, Field(description="How far back.")] = "1h"
+    queue: Annotated[Line, Field(description="One queue only; empty: all of them.")] = ""
+
+
+class BucketAnswer(Output):
+    """What happened from `at` on, for `grain_s`. Means are over the jobs that completed or failed; null: none did."""
+
+    at: Instant
+    enqueued: int
+    completed: int
+    failed: int
+    retried: int
+    cancelled: int
+    mean_wait_ms: float | None
+    mean_runtime_ms: float | None
+
+
+class Throughput(Output):
+    """Buckets, oldest first. The last one is unfinished."""
+
+    range: Range
+    grain_s: int
+    data: list[BucketAnswer]
