@@ -78,8 +78,8 @@ def _loaded(names: dict[str, str]) -> list[type[Exception]]:
 def _unreachable(error: Exception) -> str:
     kind = type(error)
     advice = UNREACHABLE.get(f"{kind.__module__}.{kind.__qualname__}", "Something we need does not answer.")
-    said = str(getattr(error, "orig", None) or error).strip()
-    return f"{advice} It said: {said}. `celeriac doctor` checks everything."
+    said = next(iter(str(getattr(error, "orig", None) or error).strip().splitlines()), "nothing")
+    return f"{advice} It said: {said}\n`celeriac doctor` checks everything."
 
 
 def _use_data(_ctx: click.Context, _option: click.Parameter, value: Path | None) -> None:

@@ -136,6 +136,12 @@ class Settings(BaseSettings):
         return url
 
     @property
+    def web_url(self) -> str:
+        """Where the pages are, as seen from this machine."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return str(self._runtime().get("web_url") or f"http://{host}:{self.port}")
+
+    @property
     def spool_dir(self) -> Path:
         """Where processes on this machine write their events before these are shipped."""
         return self.data / "spool"

@@ -54,11 +54,11 @@ def up(host: str | None, port: int | None, demo: bool) -> None:
         click.echo("Stopped.")
 
 
-def services(data: Path, host: str, port: int, *, demo: bool) -> list[Service]:
+def services(data: Path, web_url: str, *, demo: bool) -> list[Service]:
     """What runs beside the embedded Valkey. They start together and stop by stage."""
     announced = partial(readiness.has_announced, data)
     listed = [
-        _service("web", 1, 10, lambda _pid: readiness.answers(host, port)),
+        _service("web", 1, 10, lambda _pid: readiness.answers(web_url)),
         _service("beat", 1, 10, partial(announced, "beat")),
         _service("work", 2, 40, partial(announced, "work")),
         _service("recorder", 3, 30, partial(announced, "recorder")),
@@ -98,9 +98,9 @@ def _start(supervisor: Supervisor, signals: Signals, *, demo: bool) -> None:
     web_url = f"http://{_in_url(readiness.reachable(now.host))}:{now.port}"
     data_directory.publish(now.data, broker_url=broker_url, database_url=now.database_url, web_url=web_url)
     if password := _prepare_database(signals):
-        click.echo(f"\n  Sign in as  admin@localhost\n  Password    {password}   (made for this first start, shown only now)")
+        click.echo(f"\n  Sign in as  admin@localhost\n  Password    {password}   (for the first start, shown only now)")
     supervisor.wait_ready()
-    supervisor.start(services(now.data, now.host, now.port, demo=demo))
+    supervisor.start(services(now.data, web_url, demo=demo))
     supervisor.wait_ready()
     click.echo(f"\n  Ready at    {web_url}\n  Logs        {now.data / 'logs'}\n  Stop        Ctrl-C\n")
 

@@ -67,15 +67,17 @@ class Child:
 
     def note_end(self) -> str:
         """Plans the next start, later with each failure in a row; how the process ended, in words."""
-        ended, self.process = self.process, None
-        assert ended is not None
-        _end_group(ended.pid)
+        if self.process is None:
+            return "does not run"
+        code, pid = self.process.wait(), self.process.pid
+        self.process = None
+        _end_group(pid)
         if clock.monotonic() - self._started > STEADY_AFTER_S:
             self.failures = 0
         delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2**self.failures)
         self.failures += 1
         self.retry_at = clock.monotonic() + delay
-        return _in_words(ended.returncode)
+        return _in_words(code)
 
     def ask_to_stop(self) -> None:
         """Sends SIGTERM to the process, not to its group: it stops its own children in its own way."""

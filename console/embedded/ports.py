@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from contextlib import closing
 
@@ -46,6 +47,6 @@ def find_free() -> int:
 def _advice(error: OSError) -> str:
     if isinstance(error, PermissionError):
         return "Ports below 1024 are for root; choose a higher one with --port."
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return "Give --host an address of this machine, for example 127.0.0.1 or 0.0.0.0."
     return "Stop the program that does, or choose another port with --port."

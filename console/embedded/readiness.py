@@ -7,6 +7,7 @@ import os
 from contextlib import closing, suppress
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from console.config import settings
 
@@ -27,12 +28,13 @@ def has_announced(data: Path, name: str, pid: int) -> bool:
     return False
 
 
-def answers(host: str, port: int, path: str = "/readyz") -> bool:
+def answers(url: str) -> bool:
     """Whether a web server says there that it is ready."""
-    with suppress(OSError, http.client.HTTPException):
-        with closing(http.client.HTTPConnection(reachable(host), port, timeout=ANSWER_TIMEOUT_S)) as connection:
-            connection.request("GET", path)
-            return connection.getresponse().status == HTTPStatus.OK
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(reachable(parts.hostname or ""), parts.port, timeout=ANSWER_TIMEOUT_S)
+    with suppress(OSError, http.client.HTTPException), closing(connection):
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == HTTPStatus.OK
     return False
 
 

@@ -32,7 +32,7 @@ class Signals:
                     pass
 
     def note_stop(self, _number: int, _frame: FrameType | None) -> None:
-        """The handler of the signals that ask to stop. One Ctrl-C may arrive twice, by the terminal and by a wrapper."""
+        """The handler of the signals that ask to stop. One Ctrl-C may come twice: by the terminal and by a wrapper."""
         if clock.monotonic() - self._last_stop > SAME_WISH_S:
             self.stops += 1
         self._last_stop = clock.monotonic()

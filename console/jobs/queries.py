@@ -162,6 +162,12 @@ def get_job(session: Session, job_id: str) -> JobDetail:
     )
 
 
+def state_and_attempts(session: Session, job_id: str) -> tuple[State, int] | None:
+    """A job's state and how many attempts it has begun; None when it is not stored yet."""
+    row = session.execute(select(JobStatus.state, JobStatus.attempts).where(JobStatus.id == job_id)).one_or_none()
+    return None if row is None else (State(row.state), row.attempts)
+
+
 def known_values(session: Session) -> tuple[list[str], list[str]]:
     """The queues and the job types that jobs of are stored, sorted; for choices and completion."""
     queues = session.scalars(select(JobCount.queue).where(JobCount.n > 0).distinct().limit(1_000))

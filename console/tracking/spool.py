@@ -1,0 +1,170 @@
+"""The spool: what a process saw goes to a file at once, and from there to the stream in blocks.
+
+Each process appends to a file of its own with one `write` per event, so an event outlives a kill of the process.
+A thread of the owning process ships whole blocks to the stream and forgets them only when the server has them.
+A directory whose owner died (its lock is free) is adopted by whoever looks next; what was shipped twice then is
+stored once. Nothing here raises into the host's code: what cannot be written is counted in `dropped`.
+
+    <root>/<boot id>/lock           held (flock) as long as the owner or one of its children lives
+    <root>/<boot id>/<pid>-<n>      records of one process; only the highest n is still written to
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from zlib import crc32
+
+import msgpack
+
+ROTATE_BYTES = 512 * 1024
+BLOCK_BYTES = 256 * 1024
+LOCK_NAME = "lock"
+
+log = logging.getLogger(__name__)
+
+
+class Directory:
+    """A spool directory that this process owns."""
+
+    def __init__(self, root: Path) -> None:
+        """Makes the directory under another name, locks it and only then moves it in place: none adopts it before."""
+        root.mkdir(parents=True, exist_ok=True)
+        self.boot_id = uuid.uuid4().hex
+        making = root / f".{self.boot_id}"
+        making.mkdir(mode=0o700)
+        self._lock = os.open(making / LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.path = root / self.boot_id
+        making.rename(self.path)
+
+    def close(self) -> None:
+        """Removes the directory when all is shipped, else leaves it to be adopted."""
+        if not any(file.stat().st_size for file in files(self.path)):
+            shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+
+
+class Writer:
+    """Appends records of this process; safe with threads and across forks."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._mutex = threading.Lock()
+        self._pid = 0
+        self._fd = -1
+        self._number = 0
+        self._size = 0
+        self.dropped = 0
+
+    def write(self, record: bytes) -> None:
+        """Appends one record, whole or not at all; a full disk drops it and counts it."""
+        if self._pid != os.getpid():  # first use, or the child of a fork: the parent's file stays the parent's
+            self._mutex = threading.Lock()
+            self._pid, self._fd, self._number = os.getpid(), -1, 0
+        with self._mutex:
+            try:
+                self._append(record)
+            except OSError as error:
+                self.dropped += 1
+                if self.dropped in (1, 10, 100) or self.dropped % 1000 == 0:
+                    log.error("could not write %d job events to %s: %s", self.dropped, self._directory, error)
+
+    def _append(self, record: bytes) -> None:
+        if self._fd < 0 or self._size >= ROTATE_BYTES:
+            self._open_next()
+        written = os.write(self._fd, record)
+        if written < len(record):
+            os.ftruncate(self._fd, self._size)
+            raise OSError("the disk is full")
+        self._size += written
+
+    def _open_next(self) -> None:
+        path = self._directory / f"{self._pid}-{self._number + 1}"
+        opened = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._size = opened, os.fstat(opened).st_size
+        self._number += 1
+
+
+def files(directory: Path) -> list[Path]:
+    """The record files of a spool directory, oldest first within each process."""
+    try:
+        found = [path for path in directory.iterdir() if path.name != LOCK_NAME]
+    except FileNotFoundError:
+        return []
+    return sorted(found, key=lambda path: _pid_and_number(path))
+
+
+def adoptable(root: Path, own: Path | None) -> Iterator[tuple[Path, int]]:
+    """Directories whose owner is gone, each with the descriptor of its lock, now held; the caller closes it."""
+    if not root.is_dir():
+        return
+    for path in sorted(root.iterdir()):
+        if path == own or path.name.startswith("."):
+            continue
+        try:
+            lock = os.open(path / LOCK_NAME, os.O_RDWR)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            continue
+        yield path, lock
+
+
+def whole_records(data: bytes) -> int:
+    """Length of the longest beginning of `data` that holds only whole records."""
+    unpacker = msgpack.Unpacker(max_buffer_size=0)
+    unpacker.feed(data)
+    end = 0
+    try:
+        while True:
+            unpacker.skip()
+            end = unpacker.tell()
+    except (msgpack.OutOfData, ValueError):
+        return end
+
+
+def blocks(data: bytes, streams: int) -> Iterator[tuple[int, bytes]]:
+    """Cuts whole records into blocks of at most about `BLOCK_BYTES`, each with the number of its stream."""
+    waiting: dict[int, bytearray] = {}
+    for stream, record in _records(data, streams):
+        block = waiting.setdefault(stream, bytearray())
+        block += record
+        if len(block) >= BLOCK_BYTES:
+            yield stream, bytes(block)
+            block.clear()
+    yield from ((stream, bytes(block)) for stream, block in waiting.items() if block)
+
+
+def stream_of(job_id: str, streams: int) -> int:
+    """The stream that carries a job's events: always the same one, so that one recorder sees all of them."""
+    return crc32(job_id.encode("utf-8", "replace")) % streams
+
+
+def _records(data: bytes, streams: int) -> Iterator[tuple[int, bytes]]:
+    if streams == 1 and len(data) <= BLOCK_BYTES:
+        yield 0, data
+        return
+    unpacker = msgpack.Unpacker(raw=False, strict_map_key=False, max_buffer_size=0, unicode_errors="replace")
+    unpacker.feed(data)
+    begin = 0
+    for record in unpacker:
+        end = unpacker.tell()
+        yield (stream_of(str(record[1]), streams) if streams > 1 else 0), data[begin:end]
+        begin = end
+
+
+def _pid_and_number(path: Path) -> tuple[int, int]:
+    pid, _, number = path.name.partition("-")
+    return (int(pid), int(number)) if pid.isdecimal() and number.isdecimal() else (0, 0)

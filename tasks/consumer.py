@@ -1,0 +1,67 @@
+"""Messages that cannot be read at all: Celery drops them with a log line, we keep what they were."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from typing import Any
+
+import redis
+from celery import bootsteps
+from celery.worker import state
+from celery.worker.consumer import Consumer
+
+from console import redis as valkey
+from console.broker.valkey import REVOKED_KEY
+from console.tracking import tracker
+from console.tracking.events import Event, Kind
+from console.tracking.headers import RUN_HEADER
+from console.tracking.hooks import now_ms
+
+MAX_BODY = 10_000
+
+log = logging.getLogger(__name__)
+
+
+class JobConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
+    """Celery's consumer that reports unreadable messages and remembers cancelled jobs across restarts."""
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """The body is not what its headers say."""
+        self._report(message, exc)
+        super().on_decode_error(message, exc)
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """The body can be read, but is no job."""
+        self._report(message, exc)
+        super().on_invalid_task(body, message, exc)
+
+    def _report(self, message: Any, exc: Exception) -> None:
+        headers = message.headers or {}
+        if not headers.get("id"):
+            log.error("a message without a job id could not be read and is dropped: %s", exc)
+            return
+        raw = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "replace")
+        data = {
+            "type": headers.get("task"), "queue": (message.delivery_info or {}).get("routing_key"),
+            "reason": "undecodable", "error_type": type(exc).__name__,
+            "error_message": f"The message could not be read: {exc}"[:2_000],
+            "traceback": "Body as it came, base64:\n" + base64.b64encode(raw[:MAX_BODY]).decode(),
+        }
+        run, retries = int(headers.get(RUN_HEADER) or 0), int(headers.get("retries") or 0)
+        tracker().emit(Event(Kind.FAILED, str(headers["id"]), now_ms(), run, retries, data))
+
+
+class CancelledJobs(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Before the first message: which jobs were cancelled while this worker did not listen."""
+
+    requires = ("celery.worker.consumer.connection:Connection",)
+
+    def start(self, parent: Any) -> None:
+        """Reads the kept set; without a server there are no messages either."""
+        try:
+            cancelled = valkey.client().zrange(REVOKED_KEY, 0, -1)
+        except redis.RedisError as error:
+            log.warning("could not read which jobs were cancelled: %s", error)
+            return
+        state.revoked.update(job_id.decode() for job_id in cancelled)

@@ -1,0 +1,13 @@
+"""The modules that hold job types."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+MODULES = ("tasks.emails", "tasks.heavy", "tasks.demo")
+
+
+def load() -> None:
+    """Imports every module of job types; each registers what it defines."""
+    for name in MODULES:
+        import_module(name)
