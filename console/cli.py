@@ -18,6 +18,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("console.commands.doctor:doctor", "Check every part and say what to do."),
     "migrate": ("console.commands.migrate:migrate", "Bring the database to the schema of this version."),
     "web": ("console.commands.web:web", "Serve the pages and the API."),
+    "work": ("console.commands.work:work", "Run jobs."),
+    "beat": ("console.commands.beat:beat", "Publish jobs when they are due."),
+    "recorder": ("console.commands.recorder:recorder", "Store what happens to jobs."),
+    "demo": ("console.commands.demo:demo", "Dispatch demo jobs until stopped."),
+    "failed": ("console.commands.failed:failed", "List failed jobs."),
+    "retry": ("console.commands.retry:retry", "Run failed jobs again."),
+    "flush": ("console.commands.flush:flush", "Delete failed jobs."),
+    "cancel": ("console.commands.cancel:cancel", "Cancel jobs."),
+    "dispatch": ("console.commands.dispatch:dispatch", "Dispatch jobs."),
+    "monitor": ("console.commands.monitor:monitor", "Show queues, workers and what is wrong."),
 }
 """Name → where the command is ("module:attribute") and what it is for, in one line. New commands go here."""
 

@@ -12,6 +12,8 @@ from console.db import Base
 for models in sorted(PROJECT_DIR.glob("console/*/models.py")):
     import_module(f"console.{models.parent.name}.models")
 
+import_module("console.access.idempotency")
+
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from console import clock, ids
+from console.actor import SYSTEM, Actor
 from console.audit.models import AuditEntry
 
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Whoever asks for something: a person, a token, the command line or Celeriac itself."""
-
-    name: str
-    role: str
-    address: str | None = None
-
-
-SYSTEM = Actor("celeriac", "admin")
+__all__ = ["SYSTEM", "Actor", "record"]
 
 
 def record(session: Session, actor: Actor, action: str, target_kind: str, target_id: str, **detail: Any) -> None:

@@ -1,0 +1,207 @@
+"""Pages of jobs: the list, one job, and what can be done with one, with some, or with all that match."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from console.access.rules import Permission
+from console.audit.queries import entries_of
+from console.errors import CeleriacError, InvalidInput
+from console.jobs import bulk, queries, service
+from console.jobs.filters import Cursor, JobFilter, parse_states, parse_time
+from console.jobs.rules import FAILURES, REASONS, WAITING, State
+from console.jobs.selection import Outcome, do_to_each
+from console.jobs.tracebacks import parts
+from console.web import database, htmx
+from console.web.filters import count
+from console.web.permissions import current_actor, requires
+
+PAGE = 50
+CONFIRMATION = "flush"
+FILTERS = ("state", "queue", "type", "text", "before", "after", "internal")
+
+blueprint = Blueprint("jobs", __name__)
+blueprint.add_app_template_filter(parts, "traceback_parts")
+
+
+@blueprint.get("/jobs")
+@requires(Permission.JOBS_READ)
+def index() -> str:
+    """Jobs, newest first. htmx gets the list alone."""
+    wanted = _wanted(request.args)
+    session = database.session()
+    page = queries.list_jobs(session, wanted, Cursor.decode(request.args.get("cursor", "")), PAGE)
+    queues, types = queries.known_values(session)
+    kept = _kept(request.args)
+    return render_template(
+        "jobs/_list.html" if htmx.is_fragment() else "jobs/index.html",
+        page=page, wanted=wanted, args=kept | _cursor(), queues=queues, types=types,
+        counts=queries.count_by_state(session, _any_state(wanted)), total=queries.count_jobs(session, wanted),
+        first_url=url_for("jobs.index", **kept),
+        next_url=url_for("jobs.index", **kept, cursor=page.next.encode()) if page.next else None,
+    )
+
+
+@blueprint.get("/jobs/newer")
+@requires(Permission.JOBS_READ)
+def newer_show() -> dict[str, int]:
+    """How many matching jobs came after the one at the top of a list."""
+    top = Cursor.decode(request.args.get("top", ""))
+    return {"count": queries.newer_than(database.session(), _wanted(request.args), top) if top else 0}
+
+
+@blueprint.get("/jobs/<path:job_id>")
+@requires(Permission.JOBS_READ)
+def show(job_id: str) -> str:
+    """Everything known of one job."""
+    session = database.session()
+    job = queries.get_job(session, job_id)
+    return render_template(
+        "jobs/_job.html" if htmx.is_fragment() else "jobs/show.html",
+        job=job, reason_text=REASONS.get(job.line.reason or ""), audit=entries_of(session, "job", job_id),
+    )
+
+
+@blueprint.post("/jobs/<path:job_id>/retry")
+@requires(Permission.JOBS_RETRY)
+def retry_create(job_id: str) -> Response:
+    """Runs a failed job again; leads to the new one."""
+    try:
+        with database.transaction() as session:
+            new_id = service.retry_job(session, current_actor(), job_id)
+    except CeleriacError as error:
+        return _refused(error, job_id)
+    flash("It runs again as this new job.", "success")
+    return htmx.go(url_for("jobs.show", job_id=new_id))
+
+
+@blueprint.post("/jobs/<path:job_id>/cancellation")
+@requires(Permission.JOBS_CANCEL)
+def cancellation_create(job_id: str) -> Response:
+    """Cancels a waiting job, or has its worker stop a running one."""
+    try:
+        with database.transaction() as session:
+            was = service.cancel_job(session, current_actor(), job_id)
+    except CeleriacError as error:
+        return _refused(error, job_id)
+    flash("It is cancelled." if was in WAITING else "Its worker was told to stop it.", "success")
+    return htmx.go(url_for("jobs.show", job_id=job_id))
+
+
+@blueprint.get("/jobs/retries/new")
+@requires(Permission.JOBS_RETRY)
+def retries_new() -> str:
+    """Says how many jobs would be retried."""
+    return _confirm("jobs/retries_new.html", (State.RETRYABLE,))
+
+
+@blueprint.get("/jobs/cancellations/new")
+@requires(Permission.JOBS_CANCEL)
+def cancellations_new() -> str:
+    """Says how many jobs would be cancelled."""
+    return _confirm("jobs/cancellations_new.html", tuple(WAITING))
+
+
+@blueprint.get("/jobs/flushes/new")
+@requires(Permission.JOBS_FLUSH)
+def flush_new() -> str:
+    """Says how many failed jobs would be deleted."""
+    return _confirm("jobs/flush_new.html", tuple(FAILURES))
+
+
+@blueprint.post("/jobs/retries")
+@requires(Permission.JOBS_RETRY)
+def retries_create() -> Response:
+    """Retries the selected jobs, or, when none is named, all that match."""
+    if picked := request.form.getlist("id"):
+        with database.transaction() as session:
+            outcome = do_to_each(session, service.retry_job, current_actor(), picked)
+        return _told(outcome, "Retried", "could not be retried")
+    done = bulk.do_to_all(database.transaction, service.retry_matching, current_actor(), _wanted(request.form))
+    return _done(f"Retried {count(done, 'job')}. Each runs again as a new job.")
+
+
+@blueprint.post("/jobs/cancellations")
+@requires(Permission.JOBS_CANCEL)
+def cancellations_create() -> Response:
+    """Cancels the selected jobs, or, when none is named, all waiting ones that match."""
+    if picked := request.form.getlist("id"):
+        with database.transaction() as session:
+            outcome = do_to_each(session, service.cancel_job, current_actor(), picked)
+        return _told(outcome, "Cancelled", "could not be cancelled")
+    done = bulk.do_to_all(database.transaction, service.cancel_matching, current_actor(), _wanted(request.form))
+    return _done(f"Cancelled {count(done, 'job')}.")
+
+
+@blueprint.post("/jobs/flushes")
+@requires(Permission.JOBS_FLUSH)
+def flush_create() -> Response:
+    """Deletes all failed jobs that match, once the word is typed."""
+    if request.form.get("confirm", "").strip().lower() != CONFIRMATION:
+        flash(f"Nothing was deleted: type {CONFIRMATION} to confirm.", "error")
+        return htmx.go(url_for("jobs.flush_new", **_kept(request.form)))
+    done = bulk.do_to_all(database.transaction, service.flush_failed, current_actor(), _wanted(request.form))
+    return _done(f"Deleted {count(done, 'failed job')}.")
+
+
+def _confirm(template: str, states: tuple[State, ...]) -> str:
+    """What would be done, in numbers. Only jobs that are there now are meant, so that the number holds."""
+    wanted = _wanted(request.args)
+    meant = tuple(state for state in State if state in states and (not wanted.states or state in wanted.states))
+    total, is_exact = queries.count_jobs(database.session(), _replaced(wanted, meant)) if meant else (0, True)
+    return render_template(
+        template, wanted=wanted, meant=meant, total=total, exact=is_exact, args=_kept(request.args)
+    )
+
+
+def _wanted(given: MultiDict[str, str]) -> JobFilter:
+    """The filter as it stands in an address or a form. Raises `InvalidInput`."""
+    texts = {name: given.get(name, "") for name in ("queue", "type", "text")}
+    if wrong := next((name for name, text in texts.items() if not text.isprintable() or len(text) > 255), None):
+        raise InvalidInput(f"{wrong} has to be one line of at most 255 characters.")
+    return JobFilter(
+        states=parse_states(given.getlist("state")), **texts,
+        before=parse_time(given.get("before", ""), "before"), after=parse_time(given.get("after", ""), "after"),
+        internal=given.get("internal") == "1",
+    )
+
+
+def _kept(given: MultiDict[str, str]) -> dict[str, Any]:
+    """The filter's part of an address, to build the next one from."""
+    return {name: given[name] for name in FILTERS if given.get(name)}
+
+
+def _cursor() -> dict[str, str]:
+    return {"cursor": request.args["cursor"]} if request.args.get("cursor") else {}
+
+
+def _any_state(wanted: JobFilter) -> JobFilter:
+    return _replaced(wanted, ())
+
+
+def _replaced(wanted: JobFilter, states: tuple[State, ...]) -> JobFilter:
+    return JobFilter(
+        states, wanted.queue, wanted.type, wanted.text, wanted.before, wanted.after, wanted.internal
+    )
+
+
+def _refused(error: CeleriacError, job_id: str) -> Response:
+    """Somebody or something was faster; the job's page shows how it stands."""
+    flash(error.detail, "error")
+    return htmx.go(url_for("jobs.show", job_id=job_id) if error.status == 409 else url_for("jobs.index"))
+
+
+def _told(outcome: Outcome, verb: str, refusal: str) -> Response:
+    if outcome.refused:
+        flash(f"{count(outcome.refused, 'job')} {refusal}. {outcome.why}", "error")
+    return _done(f"{verb} {count(outcome.done, 'job')}.")
+
+
+def _done(message: str) -> Response:
+    """Back to where the person was, with what happened."""
+    flash(message, "success")
+    return htmx.go(url_for("jobs.index", **_kept(request.form)))

@@ -1,0 +1,55 @@
+"""The Overview page: what is wrong now, and how it goes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from console.access.rules import Permission
+from console.broker.valkey import broker
+from console.jobs.filters import JobFilter
+from console.jobs.queries import count_by_state
+from console.overview.ranges import DEFAULT, RANGES
+from console.queues.health import find_problems
+from console.queues.queries import Bucket, failing_types, list_queues, throughput
+from console.web import database, htmx
+from console.web.permissions import may, requires, signed_in
+from console.workers.queries import list_workers
+
+blueprint = Blueprint("overview", __name__)
+
+
+@blueprint.get("/")
+@signed_in
+def start() -> Response:
+    """To the first page that one may see."""
+    return redirect(url_for("overview.index" if may(Permission.OVERVIEW_READ) else "access.account"))
+
+
+@blueprint.get("/overview")
+@requires(Permission.OVERVIEW_READ)
+def index() -> str:
+    """Everything at a glance. htmx gets the body alone."""
+    name = request.args.get("range", DEFAULT)
+    span, grain = RANGES.get(name, RANGES[DEFAULT])
+    session = database.session()
+    queues = list_queues(session, broker())
+    buckets = throughput(session, span, grain)
+    return render_template(
+        "overview/_body.html" if htmx.is_fragment() else "overview/index.html",
+        range_name=name if name in RANGES else DEFAULT, ranges=tuple(RANGES),
+        queues=queues, problems=find_problems(session, queues), workers=list_workers(session),
+        counts=count_by_state(session, JobFilter()), failing=failing_types(session, span),
+        buckets=buckets, chart=_chart(buckets, grain),
+    )
+
+
+def _chart(buckets: list[Bucket], grain: timedelta) -> dict[str, Any]:
+    """The series of the chart, as `static/js/chart.js` reads them."""
+    measures = ("enqueued", "completed", "failed", "retried", "cancelled")
+    series = {name: [getattr(bucket, name) for bucket in buckets] for name in measures}
+    labels = [bucket.at.isoformat() for bucket in buckets]
+    return series | {"labels": labels, "grain_s": int(grain.total_seconds())}

@@ -1,0 +1,131 @@
+// Keeps a page as it is on the server: an event says that something changed, the partial is fetched and morphed in.
+//
+// <div data-live="topic …" data-live-url="…"><div id="…">partial</div></div>; an empty URL means that of the page.
+// At most one fetch a second. Nothing moves while the tab is hidden or rows are selected.
+
+import { writeTimes } from "./times.js";
+
+const PAUSE_MS = 1_000;
+const RECONNECT_MS = 5_000;
+const root = document.querySelector("[data-live]");
+const sign = document.getElementById("live-state");
+let connected = false;
+let failed = false;
+let stale = false;
+let busy = false;
+let lastFetch = 0;
+let timer = 0;
+
+const isHeld = () => document.hidden || document.querySelector("[data-pick]:checked") !== null;
+
+function show() {
+  const state = !connected || failed ? "reconnecting" : isHeld() ? "paused" : "live";
+  sign.hidden = false;
+  if (sign.dataset.state === state) return;
+  sign.dataset.state = state;
+  sign.title = state;
+  sign.firstElementChild.textContent = state;
+}
+
+/** Idiomorph's settings: what the browser or a script made of an element stays. */
+const settings = {
+  ignoreActiveValue: true,
+  callbacks: {
+    beforeAttributeUpdated(name, element) {
+      if (element.tagName === "CANVAS") return name === "data-chart";
+      if (element.tagName === "DETAILS") return name !== "open";
+      return true;
+    },
+  },
+};
+
+/** Puts the new partial into the place of the old one. */
+export function morph(old, fresh) {
+  window.Idiomorph.morph(old, fresh, settings);
+  window.htmx?.process(root);
+  writeTimes(root);
+  document.dispatchEvent(new CustomEvent("live:morphed"));
+}
+
+async function fetchPartial() {
+  const url = root.dataset.liveUrl || location.pathname + location.search;
+  const response = await fetch(url, { headers: { "HX-Request": "true" }, cache: "no-store", redirect: "error" });
+  const signIn = response.status === 401 && response.headers.get("HX-Redirect");
+  if (signIn) location.assign(signIn);
+  if (!response.ok) throw new Error(`${response.status}`);
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  return page.getElementById(root.firstElementChild.id);
+}
+
+async function refresh() {
+  timer = 0;
+  if (busy || !stale || isHeld()) return;
+  busy = true;
+  stale = false;
+  lastFetch = Date.now();
+  const before = location.href;
+  try {
+    const fresh = await fetchPartial();
+    failed = false;
+    // Meanwhile the person may have gone elsewhere or selected a row.
+    if (!fresh || location.href !== before || isHeld()) stale = true;
+    else if (root.dispatchEvent(new CustomEvent("live:arrived", { detail: { fresh }, cancelable: true }))) {
+      morph(root.firstElementChild, fresh);
+    }
+  } catch {
+    failed = stale = true;
+  }
+  busy = false;
+  if (stale) plan(failed ? RECONNECT_MS : PAUSE_MS);
+  show();
+}
+
+function plan(wait = 0) {
+  if (timer || busy || isHeld()) return;
+  timer = setTimeout(refresh, Math.max(wait, lastFetch + PAUSE_MS - Date.now(), 0));
+}
+
+function changed() {
+  stale = true;
+  plan();
+}
+
+function connect() {
+  const source = new EventSource(`/live?topics=${encodeURIComponent(root.dataset.live.split(" ").join(","))}`);
+  const lost = () => {
+    connected = false;
+    show();
+  };
+  source.addEventListener("state", (event) => {
+    if (event.data !== "live") return lost();
+    // What changed while there was no connection is not told again.
+    if (sign.dataset.state === "reconnecting") changed();
+    connected = true;
+    return show();
+  });
+  source.addEventListener("changed", changed);
+  source.addEventListener("error", () => {
+    lost();
+    if (source.readyState !== EventSource.CLOSED) return;
+    // Refused, for one because too many pages are open: then this one asks now and again.
+    setTimeout(connect, RECONNECT_MS);
+    changed();
+  });
+  addEventListener("pagehide", () => source.close(), { once: true });
+}
+
+function resume() {
+  if (connected || failed) show();
+  if (stale) plan();
+}
+
+if (root) {
+  connect();
+  document.addEventListener("visibilitychange", resume);
+  document.addEventListener("picks:changed", resume);
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    connect();
+    changed();
+  });
+}

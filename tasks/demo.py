@@ -1,0 +1,149 @@
+"""Job types to try things with, and the workload of `up --demo`."""
+
+from __future__ import annotations
+
+import time
+from random import Random
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from console.jobs.policies import Exponential, Fixed, Never
+from tasks.job import Job
+
+
+class Nothing(BaseModel):
+    """No payload."""
+
+
+class SleepPayload(BaseModel):
+    """How long to sleep."""
+
+    seconds: float = Field(1.0, ge=0, le=3_600)
+
+
+class FailPayload(BaseModel):
+    """What to say."""
+
+    message: str = Field("It failed, as it was told to.", max_length=2_000)
+
+
+class FlakyPayload(BaseModel):
+    """How often to fail before it works."""
+
+    fail_times: int = Field(1, ge=0, le=20)
+
+
+class ChunksPayload(BaseModel):
+    """How many steps to take, and how long each one lasts."""
+
+    chunks: int = Field(20, ge=1, le=10_000)
+    seconds_each: float = Field(0.2, ge=0, le=60)
+
+
+class OrderPayload(BaseModel):
+    """An order of the pretended shop."""
+
+    order_id: int
+    amount: float = 10.0
+
+
+class Noop(Job):
+    """Does nothing."""
+
+    name = "demo.noop"
+    schema = Nothing
+    retry_policy = Never()
+
+    def handle(self, payload: Nothing) -> None:
+        """Nothing."""
+
+
+class Sleep(Job):
+    """Sleeps."""
+
+    name = "demo.sleep"
+    schema = SleepPayload
+    retry_policy = Never()
+
+    def handle(self, payload: SleepPayload) -> float:
+        """Returns how long it slept, in seconds."""
+        time.sleep(payload.seconds)
+        return payload.seconds
+
+
+class Fail(Job):
+    """Always fails, and is not tried again."""
+
+    name = "demo.fail"
+    schema = FailPayload
+    retry_policy = Never()
+
+    def handle(self, payload: FailPayload) -> None:
+        """Raises."""
+        raise RuntimeError(payload.message)
+
+
+class Flaky(Job):
+    """Fails the given number of times, a second apart, then works."""
+
+    name = "demo.flaky"
+    schema = FlakyPayload
+    retry_policy = Fixed((1,))
+    max_attempts = 25
+
+    def handle(self, payload: FlakyPayload) -> str:
+        """Raises in the first `fail_times` attempts."""
+        if self.attempt <= payload.fail_times:
+            raise ConnectionError(f"attempt {self.attempt} of the {payload.fail_times} that fail")
+        return f"worked at attempt {self.attempt}"
+
+
+class Chunks(Job):
+    """Works step by step and reports how far it is."""
+
+    name = "demo.progress"
+    queue = "heavy"
+    schema = ChunksPayload
+    retry_policy = Never()
+
+    def handle(self, payload: ChunksPayload) -> int:
+        """Returns the number of steps."""
+        for step in range(1, payload.chunks + 1):
+            time.sleep(payload.seconds_each)
+            self.progress(step, payload.chunks, f"step {step} of {payload.chunks}")
+        return payload.chunks
+
+
+class ChargeOrder(Job):
+    """Charges an order at a pretended payment service, which is away now and then."""
+
+    name = "demo.charge_order"
+    schema = OrderPayload
+    retry_policy = Exponential(base_s=2, cap_s=20)
+
+    def handle(self, payload: OrderPayload) -> dict[str, Any]:
+        """Fails for some orders for good, for others only at first."""
+        if payload.order_id % 17 == 0:
+            raise ValueError(f"card of order {payload.order_id} was declined (code 51)")
+        if payload.order_id % 5 == 0 and self.attempt == 1:
+            raise TimeoutError("payment.example did not answer within 3 s")
+        time.sleep(Random(payload.order_id).uniform(0.01, 0.2))
+        return {"order_id": payload.order_id, "charged": payload.amount}
+
+
+class IndexDocument(Job):
+    """Puts a pretended document in a search index; some documents are broken in different ways."""
+
+    name = "demo.index_document"
+    schema = OrderPayload
+    retry_policy = Never()
+
+    def handle(self, payload: OrderPayload) -> None:
+        """Fails in three ways."""
+        broken: dict[int, Exception] = {
+            0: KeyError("title"), 1: UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), 2: LookupError("no such index: docs-v2"),
+        }
+        if payload.order_id % 13 in broken:
+            raise broken[payload.order_id % 13]
+        time.sleep(0.02)
