@@ -18,7 +18,7 @@ from console.jobs import api as jobs_api
 from console.jobs import views as jobs_views
 from console.overview import views as overview_views
 from console.queues import api as queues_api
-from console.web import database, filters, health, limits, live_view, openapi_view, pages, security, static
+from console.web import compression, database, filters, health, limits, live_view, openapi_view, pages, security, static
 from console.web.permissions import may
 from console.workers import api as workers_api
 
@@ -76,6 +76,7 @@ def _add_kit(app: Flask) -> None:
     limits.init_app(app)
     filters.init_app(app)
     static.init_app(app)
+    compression.init_app(app)
     security.init_app(app)
     pages.init_app(app)
     access_views.init_app(app)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from console.broker.celery_app import make_app
 from console.config import settings
 from console.tracking import track
-from tasks.consumer import CancelledJobs
+from tasks.consumer import CancelledJobs, Holds
 
 app = make_app("tasks")
 app.conf.update(
@@ -14,5 +14,5 @@ app.conf.update(
     worker_pool_restarts=True,
 )
 app.set_default()
-app.steps["consumer"].add(CancelledJobs)
+app.steps["consumer"].update({CancelledJobs, Holds})
 track(app, spool=settings().spool_dir.absolute(), streams=settings().streams)

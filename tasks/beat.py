@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 import redis
@@ -13,6 +14,7 @@ from console import clock, db
 from console import redis as valkey
 from console.errors import Unavailable
 from console.jobs import due, outbox
+from console.presence import Presence
 from console.tracking import tracker
 
 MAX_SLEEP_S = 1.0
@@ -28,6 +30,7 @@ class DueScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._wakes: redis.client.PubSub | None = None
         self._sweep_at = 0.0
+        self._presence = Presence("beat")
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
@@ -36,6 +39,7 @@ class DueScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
     def tick(self, *_: Any, **__: Any) -> float:
         """Celery's loop calls this again after the returned number of seconds; the waiting is done here."""
         try:
+            self._presence.say()
             while due.publish_due() == due.CLAIM_BATCH:
                 pass
             self._sweep()
@@ -48,6 +52,8 @@ class DueScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
 
     def close(self) -> None:
         """Nothing to save."""
+        with suppress(redis.RedisError):
+            self._presence.leave()
 
     @property
     def info(self) -> str:

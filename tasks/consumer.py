@@ -11,7 +11,9 @@ from celery import bootsteps
 from celery.worker import state
 from celery.worker.consumer import Consumer
 
+from console import clock
 from console import redis as valkey
+from console.broker.celery_app import HOLD_S
 from console.broker.valkey import REVOKED_KEY
 from console.tracking import tracker
 from console.tracking.events import Event, Kind
@@ -65,3 +67,31 @@ class CancelledJobs(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ha
             log.warning("could not read which jobs were cancelled: %s", error)
             return
         state.revoked.update(job_id.decode() for job_id in cancelled)
+
+
+class Holds(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Renews this worker's hold on the jobs it took, so that only those of a dead worker are delivered again."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        self._timer: Any = None
+        super().__init__(parent, **kwargs)
+
+    def start(self, parent: Any) -> None:
+        """Begins to renew, five times within the hold."""
+        self._timer = parent.timer.call_repeatedly(HOLD_S / 5, self._renew, (parent,))
+
+    def stop(self, parent: Any) -> None:
+        """Ends it; what is still held then comes back by itself."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _renew(self, parent: Any) -> None:
+        held = parent.task_consumer.channel.qos
+        if tags := list(held._delivered):  # noqa: SLF001  kombu has no public name for what is held
+            try:
+                valkey.client().zadd(held.unacked_index_key, dict.fromkeys(tags, clock.now_ms() / 1000), xx=True)
+            except redis.RedisError as error:
+                log.warning("could not renew the hold on %d jobs: %s", len(tags), error)

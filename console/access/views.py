@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from console.access import queries, service
 from console.access.forms import PasswordForm, SignInForm, safe_next
 from console.access.models import User
-from console.access.rules import GRANTS, Role
+from console.access.rules import GRANTS, Permission, Role, may
 from console.actor import Actor
 from console.db import begin_write
 from console.errors import InvalidInput
@@ -84,10 +84,10 @@ def sign_in() -> tuple[str, int] | Response:
     if request.method == "GET":
         form.next.data = request.args.get("next", "")
         if current_user.is_authenticated:
-            return redirect(safe_next(form.next.data))
+            return redirect(_first_page(current_user.role, form.next.data))
         return render_template("access/sign_in.html", form=form), 200
-    if form.validate_on_submit() and _signed_in(form):
-        return redirect(safe_next(form.next.data or "/"))
+    if form.validate_on_submit() and (member := _signed_in(form)):
+        return redirect(_first_page(member.role, form.next.data))
     return render_template("access/sign_in.html", form=form), 422
 
 
@@ -120,15 +120,22 @@ def _load(member_id: str) -> Member | None:
     return member
 
 
-def _signed_in(form: SignInForm) -> bool:
+def _first_page(role: str, wanted: str | None) -> str:
+    """Where the person wanted to go, else the start, which is for those who may see the console."""
+    target = safe_next(wanted or "/")
+    return url_for("access.account") if target == "/" and not may(role, Permission.OVERVIEW_READ) else target
+
+
+def _signed_in(form: SignInForm) -> Member | None:
     session = begin_write(database.session())
     user = service.authenticate(session, form.email.data, form.password.data)
     session.commit()
     if user is None:
         form.form_errors.append("That address and password do not belong together.")
-        return False
-    login_user(Member(user), remember=False)
-    return True
+        return None
+    member = Member(user)
+    login_user(member)
+    return member
 
 
 def _password_changed(form: PasswordForm) -> bool:

@@ -8,6 +8,9 @@ from celery import Celery
 
 from console.config import settings
 
+HOLD_S = 20
+"""Seconds after which a job that a silent worker took is delivered again."""
+
 
 def make_app(name: str) -> Celery:
     """A Celery application on the broker in force, not made the current one."""
@@ -22,8 +25,17 @@ def configuration(broker_url: str) -> dict[str, Any]:
         "broker_url": broker_url,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        # A killed worker's unacknowledged jobs come back within seconds instead of minutes.
-        "broker_transport_options": {"unacked_restore_interval": 2, "unacked_restore_throttle": 1, "socket_keepalive": True},
+        "broker_transport_options": {
+            # A killed worker's jobs come back after this; a living one renews its hold (`tasks.consumer.Holds`).
+            "visibility_timeout": HOLD_S,
+            "unacked_restore_interval": 2,
+            "unacked_restore_throttle": 1,
+            # Keys of our own: other applications' workers on this server keep their hold for an hour.
+            "unacked_key": "celeriac:unacked",
+            "unacked_index_key": "celeriac:unacked_index",
+            "unacked_mutex_key": "celeriac:unacked_mutex",
+            "socket_keepalive": True,
+        },
         "task_default_queue": "default",
         "task_ignore_result": True,
         "task_serializer": "json",

@@ -20,6 +20,7 @@ from console import redis as valkey
 from console.config import settings
 from console.jobs import outbox, store
 from console.jobs.rules import FAILURES, Row, State
+from console.presence import Presence
 from console.tracking.events import STREAM_PREFIX, BadBlock, Event, unpack
 
 BATCH_EVENTS = 5_000
@@ -56,6 +57,7 @@ class Recorder:
         self._client = valkey.client()
         self._renew = self._client.register_script(_RENEW)
         self._release = self._client.register_script(_RELEASE)
+        self._presence = Presence("recorder")
         self.stopping = threading.Event()
 
     def run(self) -> None:
@@ -63,6 +65,7 @@ class Recorder:
         pause = 0.0
         while not self.stopping.wait(pause):
             try:
+                self._presence.say()
                 stored = sum(self.record_once(stream) for stream in self._streams)
                 pause = 0.0 if stored else 0.05 * (len(self._streams) > 1)
             except store.CheckpointMoved as error:
@@ -125,6 +128,7 @@ class Recorder:
 
     def _give_back(self) -> None:
         try:
+            self._presence.leave()
             for stream in self._streams:
                 self._release(keys=[_lease(stream)], args=[self._name])
         except redis.RedisError:

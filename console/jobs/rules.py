@@ -164,10 +164,14 @@ def apply(row: Row, event: Event) -> None:
 
 def settle(row: Row) -> None:
     """After the last event: what follows from the whole row rather than from one event."""
-    row.moments.sort()
+    row.moments.sort(key=_place)
     row.timeline = json.dumps(_bounded(row.moments), separators=(",", ":"))
     if row.state in FAILURES:
         row.state = State.RETRYABLE if row.payload is not None and row.retried_as is None else State.FAILED
+    if row.progress is not None and row.state == State.COMPLETED:
+        row.progress = 100
+    elif row.progress is not None and row.sver >> 46 > row.pver >> 46:
+        row.progress = row.progress_note = None  # the report of an earlier attempt
     if row.state in ENDED:
         row.unique_lock, row.due_at = None, None
     if row.started_at is not None and row.finished_at is not None and row.sver > row.fver:
@@ -226,6 +230,12 @@ def _keep_attempt(row: Row, event: Event, data: dict[str, Any]) -> None:
             error_message=data.get("error_message"), traceback=data.get("traceback"),
         )
     )
+
+
+def _place(moment: Moment) -> tuple[int, int, int, int]:
+    """Within one millisecond, in the order in which things can happen."""
+    at_ms, kind, run, retries, _ = moment
+    return at_ms, run, retries, _RANKS[Kind[kind.upper()]]
 
 
 def _bounded(moments: list[Moment]) -> list[Moment]:

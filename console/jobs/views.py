@@ -149,7 +149,7 @@ def flush_create() -> Response:
 
 
 def _confirm(template: str, states: tuple[State, ...]) -> str:
-    """What would be done, in numbers. Only jobs that are there now are meant, so that the number holds."""
+    """What would be done, in numbers: the jobs that match and are in one of the states it is possible for."""
     wanted = _wanted(request.args)
     meant = tuple(state for state in State if state in states and (not wanted.states or state in wanted.states))
     total, is_exact = queries.count_jobs(database.session(), _replaced(wanted, meant)) if meant else (0, True)

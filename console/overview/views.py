@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import Blueprint, render_template, request
 
+from console import clock
 from console.access.rules import Permission
 from console.broker.valkey import broker
 from console.jobs.filters import JobFilter
@@ -16,20 +16,13 @@ from console.overview.ranges import DEFAULT, RANGES
 from console.queues.health import find_problems
 from console.queues.queries import Bucket, failing_types, list_queues, throughput
 from console.web import database, htmx
-from console.web.permissions import may, requires, signed_in
+from console.web.permissions import requires
 from console.workers.queries import list_workers
 
 blueprint = Blueprint("overview", __name__)
 
 
 @blueprint.get("/")
-@signed_in
-def start() -> Response:
-    """To the first page that one may see."""
-    return redirect(url_for("overview.index" if may(Permission.OVERVIEW_READ) else "access.account"))
-
-
-@blueprint.get("/overview")
 @requires(Permission.OVERVIEW_READ)
 def index() -> str:
     """Everything at a glance. htmx gets the body alone."""
@@ -48,8 +41,8 @@ def index() -> str:
 
 
 def _chart(buckets: list[Bucket], grain: timedelta) -> dict[str, Any]:
-    """The series of the chart, as `static/js/chart.js` reads them."""
+    """The series of the chart, as `static/js/chart.js` reads them; times in ms since 1970."""
     measures = ("enqueued", "completed", "failed", "retried", "cancelled")
     series = {name: [getattr(bucket, name) for bucket in buckets] for name in measures}
-    labels = [bucket.at.isoformat() for bucket in buckets]
-    return series | {"labels": labels, "grain_s": int(grain.total_seconds())}
+    at = [clock.to_ms(bucket.at) for bucket in buckets]
+    return series | {"at": at, "grain_ms": int(grain.total_seconds()) * 1000}

@@ -7,7 +7,7 @@ const SERIES = [
   { key: "retried", label: "Retried", token: "--retrying", dash: [2, 3] },
   { key: "cancelled", label: "Cancelled", token: "--cancelled", dash: [8, 3, 2, 3] },
 ];
-const DAY_S = 86_400;
+const DAY_MS = 86_400_000;
 const charts = new Map();
 const probe = document.createElement("span");
 probe.hidden = true;
@@ -24,15 +24,15 @@ function faint(colour) {
 }
 
 function timeLabels(data) {
-  const long = data.labels.length * data.grain_s > DAY_S;
+  const long = data.at.length * data.grain_ms > DAY_MS;
   const format = new Intl.DateTimeFormat(undefined, {
     ...(long ? { month: "short", day: "numeric" } : {}), hour: "2-digit", minute: "2-digit", hourCycle: "h23",
   });
-  return data.labels.map((label) => format.format(new Date(label)));
+  return data.at.map((at) => format.format(at));
 }
 
 function datasets(data) {
-  const last = data.labels.length - 1;
+  const last = data.at.length - 1;
   return SERIES.map(({ key, label, token: name, dash, fill }) => {
     const colour = token(name);
     return {
@@ -63,7 +63,7 @@ function options(canvas) {
     plugins: {
       legend: {
         align: "end",
-        labels: { color: token("--ink-2"), boxWidth: 24, boxHeight: 0 },
+        labels: { color: token("--ink-2"), boxWidth: 34, boxHeight: 0 },
       },
       tooltip: {
         backgroundColor: token("--surface"), titleColor: token("--ink"), bodyColor: token("--ink-2"),
@@ -77,8 +77,8 @@ function options(canvas) {
 function openPoint(canvas, points) {
   if (!points.length) return;
   const data = JSON.parse(canvas.dataset.chart);
-  const from = new Date(data.labels[points[0].index]);
-  const until = new Date(from.getTime() + data.grain_s * 1000);
+  const from = new Date(data.at[points[0].index]);
+  const until = new Date(from.getTime() + data.grain_ms);
   const query = new URLSearchParams({ after: from.toISOString(), before: until.toISOString() });
   location.assign(`${canvas.dataset.jobsUrl}?${query}`);
 }
