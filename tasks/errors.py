@@ -27,3 +27,7 @@ class MemoryLimitExceeded(JobError):
     """The job asked for more memory than it may have."""
 
     celeriac_reason = "memory"
+
+
+class PermanentFailure(JobError):
+    """Trying again cannot help; the job fails at once, whatever its retry policy says."""

@@ -1,0 +1,182 @@
+"""Batch work: in chunks, with progress, going on after a failure where it stopped."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from PIL import Image, UnidentifiedImageError
+from pydantic import BaseModel, Field, field_validator
+
+from console import db
+from console.config import settings
+from console.jobs import queries
+from console.jobs.filters import Cursor, JobFilter, parse_states
+from console.jobs.policies import Fixed
+from tasks.errors import PermanentFailure
+from tasks.job import Job
+
+PAGE = 500
+COLUMNS = (
+    "id", "type", "queue", "state", "attempts", "worker", "enqueued_at", "started_at", "finished_at", "runtime_ms",
+    "reason", "error_type", "error_message",
+)
+IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tiff"})
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a job came, in a file of its own that is replaced as a whole. `state` is JSON-able."""
+
+    path: Path
+
+    def read(self) -> dict[str, Any]:
+        """What was kept last; empty at the very beginning."""
+        try:
+            return dict(json.loads(self.path.read_text()))
+        except FileNotFoundError:
+            return {}
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Keeps the state; a kill in the middle leaves the one before."""
+        beside = self.path.with_suffix(".new")
+        beside.write_text(json.dumps(state))
+        beside.replace(self.path)
+
+    def clear(self) -> None:
+        """The job is done."""
+        self.path.unlink(missing_ok=True)
+
+
+class HeavyJob(Job):
+    """Base of batch jobs: queue `heavy`, files of their own, a checkpoint."""
+
+    abstract = True
+    queue = "heavy"
+    retry_policy = Fixed((60, 300))
+
+    def folder(self) -> Path:
+        """The job's own folder, kept after it has ended."""
+        path = settings().files_dir / str(self.request.id)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def checkpoint(self) -> Checkpoint:
+        """Shared by all attempts of the job."""
+        return Checkpoint(self.folder() / "checkpoint.json")
+
+
+class ExportPayload(BaseModel):
+    """Which jobs to export; as the filter of the jobs list. `states`: any case."""
+
+    states: list[str] = Field(default_factory=list)
+    queue: str = ""
+    type: str = ""
+    text: str = ""
+
+    @field_validator("states")
+    @classmethod
+    def _known(cls, states: list[str]) -> list[str]:
+        return [str(state) for state in parse_states(states)]
+
+
+class ExportJobs(HeavyJob):
+    """Writes matching jobs to a CSV file, newest first."""
+
+    name = "heavy.export_jobs"
+    schema = ExportPayload
+    chunk: ClassVar[int] = PAGE
+
+    def handle(self, payload: ExportPayload) -> dict[str, Any]:
+        """Returns the file's path and how many jobs it holds."""
+        wanted = JobFilter(states=parse_states(payload.states), queue=payload.queue, type=payload.type, text=payload.text)
+        path, checkpoint = self.folder() / "jobs.csv", self.checkpoint()
+        kept = checkpoint.read()
+        with db.reading() as session:
+            total = max(1, queries.count_jobs(session, wanted)[0])
+        with path.open("a", newline="", encoding="utf-8") as file:
+            file.truncate(int(kept.get("bytes", 0)))
+            writer, rows = csv.writer(file), int(kept.get("rows", 0))
+            if not rows:
+                writer.writerow(COLUMNS)
+            for jobs, following in _pages(wanted, Cursor.decode(str(kept.get("cursor", "")))):
+                writer.writerows([_cell(getattr(job, name)) for name in COLUMNS] for job in jobs)
+                file.flush()
+                os.fsync(file.fileno())
+                rows += len(jobs)
+                if following:
+                    checkpoint.write({"cursor": following.encode(), "rows": rows, "bytes": file.tell()})
+                self.progress(min(rows, total), total, f"{rows:,} jobs")
+        checkpoint.clear()
+        return {"file": str(path), "rows": rows}
+
+
+class ThumbnailsPayload(BaseModel):
+    """A folder with pictures below the files directory of the console, and the longest side in pixels."""
+
+    folder: str = Field(min_length=1)
+    size: int = Field(256, ge=16, le=4_096)
+
+
+class Thumbnails(HeavyJob):
+    """Makes a small WebP of each picture in a folder; those that exist already are left."""
+
+    name = "heavy.thumbnails"
+    schema = ThumbnailsPayload
+
+    def handle(self, payload: ThumbnailsPayload) -> dict[str, Any]:
+        """Returns how many were made and which files are no pictures."""
+        source = _inside(settings().files_dir, payload.folder)
+        pictures = sorted(path for path in source.iterdir() if path.suffix.lower() in IMAGE_ENDINGS)
+        target = source / f"thumbnails-{payload.size}"
+        target.mkdir(exist_ok=True)
+        made, bad = 0, []
+        for number, picture in enumerate(pictures, 1):
+            small = target / f"{picture.name}.webp"
+            if not small.exists():
+                try:
+                    _shrink(picture, small, payload.size)
+                    made += 1
+                except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
+                    bad.append(f"{picture.name}: {error}")
+            self.progress(number, len(pictures), picture.name)
+        return {"folder": str(target), "made": made, "pictures": len(pictures), "unreadable": bad[:100]}
+
+
+def _pages(wanted: JobFilter, cursor: Cursor | None) -> Iterator[tuple[list[queries.JobLine], Cursor | None]]:
+    while True:
+        with db.reading() as session:
+            page = queries.list_jobs(session, wanted, cursor, PAGE)
+        yield page.jobs, page.next
+        if page.next is None:
+            return
+        cursor = page.next
+
+
+def _cell(value: Any) -> str:
+    """A cell that a spreadsheet does not take for a formula."""
+    if value is None:
+        return ""
+    text = value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _inside(root: Path, name: str) -> Path:
+    """The folder of that name below `root`. Raises `PermanentFailure` when it lies elsewhere or is not there."""
+    path = (root / name).resolve()
+    if not path.is_relative_to(root.resolve()) or not path.is_dir():
+        raise PermanentFailure(f"There is no folder {name!r} below {root}. Put the pictures there first.")
+    return path
+
+
+def _shrink(picture: Path, small: Path, size: int) -> None:
+    beside = small.with_suffix(".new")
+    with Image.open(picture) as image:
+        image.thumbnail((size, size))
+        image.convert("RGBA" if "A" in image.getbands() else "RGB").save(beside, "WEBP", quality=80)
+    beside.replace(small)

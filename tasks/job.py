@@ -37,7 +37,7 @@ from console.tracking import tracker
 from console.tracking.events import Event, Kind
 from console.tracking.hooks import error_data, event_of, now_ms, run_of
 from tasks.app import app
-from tasks.errors import InvalidPayload, KilledItsWorker, MemoryLimitExceeded
+from tasks.errors import InvalidPayload, KilledItsWorker, MemoryLimitExceeded, PermanentFailure
 from tasks.memory import memory_limit
 
 MAX_DELIVERIES = 3
@@ -173,7 +173,7 @@ class Job(Task):  # type: ignore[misc]  # Celery has no types
         """Plans another attempt, or gives up; returns what to raise."""
         if isinstance(error, MemoryError):
             error = MemoryLimitExceeded(f"The job needed more than the {self.limits.memory_mb} MB that it may use.")
-        final = isinstance(error, KilledItsWorker | InvalidPayload)
+        final = isinstance(error, KilledItsWorker | InvalidPayload | PermanentFailure)
         delay = None if final else decide_retry(self.retry_policy, self.attempt, self.limits.max_attempts, _random)
         if delay is None:
             log.error("job %s %s: failed for good: %s", self.request.id, self.name, error)

@@ -1,0 +1,73 @@
+"""Mail as the jobs send it: Flask-Mail on a small application of its own, with the templates in `templates/emails`."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+from flask import Flask, render_template
+from flask_mail import Mail, Message
+from jinja2 import TemplateNotFound
+from markdown_it import MarkdownIt
+
+from console.config import RESOURCES, settings
+from tasks.errors import PermanentFailure
+
+TEMPLATES = ("generic", "task_reminder", "password_reset", "verify_address", "alert")
+PERMANENT_FROM = 500
+
+
+def send(to: str, subject: str, template: str, values: dict[str, Any], message_id: str) -> None:
+    """Sends one multipart message (text and HTML).
+
+    `message_id` makes a repeated sending recognisable as the same message. Raises `PermanentFailure` when the server
+    will never take it, `smtplib.SMTPException` or `OSError` when another attempt may work.
+    """
+    with _application().app_context():
+        message = Message(subject, recipients=[to], body=_text(template, values), html=_html(template, values))
+        message.msgId = f"<{message_id}@celeriac>"
+        try:
+            _mail().send(message)
+        except smtplib.SMTPRecipientsRefused as error:
+            _raise_if_permanent(error, max(code for code, _ in error.recipients.values()))
+        except smtplib.SMTPResponseException as error:
+            _raise_if_permanent(error, error.smtp_code)
+
+
+def _raise_if_permanent(error: smtplib.SMTPException, code: int) -> None:
+    if code >= PERMANENT_FROM:
+        raise PermanentFailure(f"The mail server refuses this message for good: {error}") from error
+    raise error
+
+
+def _text(template: str, values: dict[str, Any]) -> str:
+    return render_template(f"emails/{template}.txt", **values)
+
+
+def _html(template: str, values: dict[str, Any]) -> str:
+    """The HTML template if there is one, else the text taken as Markdown."""
+    with suppress(TemplateNotFound):
+        return render_template(f"emails/{template}.html", **values)
+    body = MarkdownIt("js-default").render(_text(template, values))
+    return render_template("emails/_frame.html", body=body)
+
+
+@cache
+def _application() -> Flask:
+    now = settings()
+    app = Flask("celeriac.mail", template_folder=str(RESOURCES / "templates"))
+    app.config.update(
+        MAIL_SERVER=now.mail_server, MAIL_PORT=now.mail_port, MAIL_USE_TLS=now.mail_use_tls, MAIL_USE_SSL=now.mail_use_ssl,
+        MAIL_USERNAME=now.mail_username, MAIL_DEFAULT_SENDER=now.mail_default_sender,
+        MAIL_PASSWORD=now.mail_password.get_secret_value() if now.mail_password else None,
+    )
+    socket.setdefaulttimeout(now.mail_timeout)  # Flask-Mail offers no timeout of its own
+    return app
+
+
+@cache
+def _mail() -> Mail:
+    return Mail(_application())
