@@ -36,30 +36,43 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, env_ignore_empty=True)
 
     data: Path = Field(
-        Path("var"), validation_alias=_env("CELERIAC_DATA"),
+        Path("var"),
+        validation_alias=_env("CELERIAC_DATA"),
         description="Directory of what Celeriac keeps on this machine: SQLite, embedded Valkey, spools, logs.",
     )
     database_url: str = Field(
-        "", validation_alias=_env("DATABASE_URL"),
+        "",
+        validation_alias=_env("DATABASE_URL"),
         description="PostgreSQL or SQLite. Empty: `celeriac.db` in the data directory.",
     )
     broker_url: SecretStr = Field(
-        SecretStr(""), validation_alias=_env("BROKER_URL"),
+        SecretStr(""),
+        validation_alias=_env("BROKER_URL"),
         description="Valkey or Redis. Empty: the server that `celeriac up` embeds.",
     )
     secret_key: SecretStr = Field(
-        SecretStr(""), validation_alias=_env("SECRET_KEY"),
-        description="Signs sessions and form tokens. Empty: made once and kept in the data directory.",
+        SecretStr(""),
+        validation_alias=_env("SECRET_KEY"),
+        description="Signs sessions and form tokens. Empty: made once and kept in the data.",
     )
-    host: str = Field("127.0.0.1", validation_alias=_env("CELERIAC_HOST"), description="Address the web server listens on.")
-    port: int = Field(8000, ge=1, le=65535, validation_alias=_env("CELERIAC_PORT"), description="Port the web server listens on.")
-    web_workers: PositiveInt = Field(1, validation_alias=_env("CELERIAC_WEB_WORKERS"), description="Web server processes.")
+    host: str = Field(
+        "127.0.0.1", validation_alias=_env("CELERIAC_HOST"), description="Address the web server listens on."
+    )
+    port: int = Field(
+        8000, ge=1, le=65535, validation_alias=_env("CELERIAC_PORT"), description="Port the web server listens on."
+    )
+    web_workers: PositiveInt = Field(
+        1, validation_alias=_env("CELERIAC_WEB_WORKERS"), description="Web server processes."
+    )
     web_threads: PositiveInt = Field(
-        64, validation_alias=_env("CELERIAC_WEB_THREADS"),
+        64,
+        validation_alias=_env("CELERIAC_WEB_THREADS"),
         description="Threads of each web process; every open page holds one for its live updates.",
     )
     trusted_proxies: int = Field(
-        0, ge=0, validation_alias=_env("CELERIAC_TRUSTED_PROXIES"),
+        0,
+        ge=0,
+        validation_alias=_env("CELERIAC_TRUSTED_PROXIES"),
         description="How many reverse proxies stand in front and set X-Forwarded-*.",
     )
     secure_cookies: bool = Field(
@@ -69,18 +82,23 @@ class Settings(BaseSettings):
         "INFO", validation_alias=_env("CELERIAC_LOG_LEVEL"), description="Least level that is logged."
     )
     streams: int = Field(
-        1, ge=1, le=64, validation_alias=_env("CELERIAC_STREAMS"),
+        1,
+        ge=1,
+        le=64,
+        validation_alias=_env("CELERIAC_STREAMS"),
         description="Event streams; one recorder writes each. The same in every process.",
     )
     stream_limit: PositiveInt = Field(
-        2_000_000, validation_alias=_env("CELERIAC_STREAM_LIMIT"),
-        description="Events a stream may hold before detail is shed (progress and log lines first, ends of jobs never).",
+        2_000_000,
+        validation_alias=_env("CELERIAC_STREAM_LIMIT"),
+        description="Events a stream may hold before detail is shed, ends of jobs never.",
     )
     concurrency: PositiveInt = Field(
         2, validation_alias=_env("CELERIAC_CONCURRENCY"), description="Child processes of a worker."
     )
     queue_retry_after: PositiveInt = Field(
-        90, validation_alias=_env("QUEUE_RETRY_AFTER"),
+        90,
+        validation_alias=_env("QUEUE_RETRY_AFTER"),
         description="Seconds without a sign of life after which a running job counts as lost.",
     )
     queue_max_attempts: PositiveInt = Field(
@@ -123,7 +141,11 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
-        return self.database_url or self._runtime().get("database_url") or f"sqlite:///{(self.data / 'celeriac.db').absolute()}"
+        return (
+            self.database_url
+            or self._runtime().get("database_url")
+            or f"sqlite:///{(self.data / 'celeriac.db').absolute()}"
+        )
 
     @property
     def broker(self) -> str:
@@ -131,7 +153,7 @@ class Settings(BaseSettings):
         url = self.broker_url.get_secret_value() or str(self._runtime().get("broker_url", ""))
         if not url:
             raise NotConfigured(
-                f"No broker is known. Start `celeriac up --data {self.data}`, or set BROKER_URL to a Redis or Valkey server."
+                f"No broker is known. Start `celeriac up --data {self.data}`, or set BROKER_URL (Redis or Valkey)."
             )
         return url
 

@@ -56,8 +56,11 @@ def _sqlite_connect(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy, not the driver, says BEGIN
     cursor = connection.cursor()
     for pragma in (
-        f"busy_timeout={SQLITE_BUSY_MS}", "journal_mode=WAL", "synchronous=FULL",
-        "foreign_keys=ON", "wal_autocheckpoint=10000",
+        f"busy_timeout={SQLITE_BUSY_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "wal_autocheckpoint=10000",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

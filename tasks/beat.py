@@ -24,7 +24,7 @@ PAUSE_S = 1.0
 log = logging.getLogger(__name__)
 
 
-class DueScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
+class DueScheduler(Scheduler):
     """Publishes what is due, sleeps until the next due time, and wakes at once when something is due sooner."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -75,7 +75,7 @@ class DueScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
             at = due.next_due(session)
         wait = MAX_SLEEP_S if at is None else min(MAX_SLEEP_S, (at - clock.now()).total_seconds())
         if self._wakes is None:
-            self._wakes = valkey.client().pubsub(ignore_subscribe_messages=True)
+            self._wakes = valkey.client().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
             self._wakes.subscribe(outbox.WAKE_CHANNEL)
         if wait > 0:
             self._wakes.get_message(timeout=wait)

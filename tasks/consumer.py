@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from typing import Any
+from typing import Any, cast
 
 import redis
 from celery import bootsteps
@@ -25,7 +25,7 @@ MAX_BODY = 10_000
 log = logging.getLogger(__name__)
 
 
-class JobConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
+class JobConsumer(Consumer):
     """Celery's consumer that reports unreadable messages and remembers cancelled jobs across restarts."""
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
@@ -45,8 +45,10 @@ class JobConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
             return
         raw = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "replace")
         data = {
-            "type": headers.get("task"), "queue": (message.delivery_info or {}).get("routing_key"),
-            "reason": "undecodable", "error_type": type(exc).__name__,
+            "type": headers.get("task"),
+            "queue": (message.delivery_info or {}).get("routing_key"),
+            "reason": "undecodable",
+            "error_type": type(exc).__name__,
             "error_message": f"The message could not be read: {exc}"[:2_000],
             "traceback": "Body as it came, base64:\n" + base64.b64encode(raw[:MAX_BODY]).decode(),
         }
@@ -54,7 +56,7 @@ class JobConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
         tracker().emit(Event(Kind.FAILED, str(headers["id"]), now_ms(), run, retries, data))
 
 
-class CancelledJobs(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+class CancelledJobs(bootsteps.StartStopStep):
     """Before the first message: which jobs were cancelled while this worker did not listen."""
 
     requires = ("celery.worker.consumer.connection:Connection",)
@@ -62,14 +64,14 @@ class CancelledJobs(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ha
     def start(self, parent: Any) -> None:
         """Reads the kept set; without a server there are no messages either."""
         try:
-            cancelled = valkey.client().zrange(REVOKED_KEY, 0, -1)
+            cancelled = cast(list[bytes], valkey.client().zrange(REVOKED_KEY, 0, -1))
         except redis.RedisError as error:
             log.warning("could not read which jobs were cancelled: %s", error)
             return
         state.revoked.update(job_id.decode() for job_id in cancelled)
 
 
-class Holds(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+class Holds(bootsteps.StartStopStep):
     """Renews this worker's hold on the jobs it took, so that only those of a dead worker are delivered again."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)

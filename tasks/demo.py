@@ -142,7 +142,9 @@ class IndexDocument(Job):
     def handle(self, payload: OrderPayload) -> None:
         """Fails in three ways."""
         broken: dict[int, Exception] = {
-            0: KeyError("title"), 1: UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), 2: LookupError("no such index: docs-v2"),
+            0: KeyError("title"),
+            1: UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+            2: LookupError("no such index: docs-v2"),
         }
         if payload.order_id % 13 in broken:
             raise broken[payload.order_id % 13]

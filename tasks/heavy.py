@@ -23,8 +23,19 @@ from tasks.job import Job
 
 PAGE = 500
 COLUMNS = (
-    "id", "type", "queue", "state", "attempts", "worker", "enqueued_at", "started_at", "finished_at", "runtime_ms",
-    "reason", "error_type", "error_message",
+    "id",
+    "type",
+    "queue",
+    "state",
+    "attempts",
+    "worker",
+    "enqueued_at",
+    "started_at",
+    "finished_at",
+    "runtime_ms",
+    "reason",
+    "error_type",
+    "error_message",
 )
 IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tiff"})
 
@@ -94,7 +105,9 @@ class ExportJobs(HeavyJob):
 
     def handle(self, payload: ExportPayload) -> dict[str, Any]:
         """Returns the file's path and how many jobs it holds."""
-        wanted = JobFilter(states=parse_states(payload.states), queue=payload.queue, type=payload.type, text=payload.text)
+        wanted = JobFilter(
+            states=parse_states(payload.states), queue=payload.queue, type=payload.type, text=payload.text
+        )
         path, checkpoint = self.folder() / "jobs.csv", self.checkpoint()
         kept = checkpoint.read()
         with db.reading() as session:

@@ -1,14 +1,14 @@
 """The base class of job types: what they declare, and how an attempt runs.
 
-    class SendInvoice(Job):
-        name = "invoices.send"
-        queue = "emails"
-        schema = Invoice                      # a pydantic model: the payload
-        retry = Exponential(base_s=30)
+class SendInvoice(Job):
+name = "invoices.send"
+queue = "emails"
+schema = Invoice                      # a pydantic model: the payload
+retry = Exponential(base_s=30)
 
-        def handle(self, payload: Invoice) -> None: ...
+def handle(self, payload: Invoice) -> None: ...
 
-    job_id = SendInvoice.dispatch({"invoice_id": 7}, delay=60)
+job_id = SendInvoice.dispatch({"invoice_id": 7}, delay=60)
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from celery.exceptions import Ignore, Reject, Retry
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
-from console import db
+from console import clock, db
 from console.audit.service import SYSTEM, Actor
 from console.jobs import queries, service
 from console.jobs.policies import Fixed, RetryPolicy, decide_retry
@@ -50,7 +50,7 @@ log = logging.getLogger("celeriac.job")
 _random = Random()
 
 
-class Job(Task):  # type: ignore[misc]  # Celery has no types
+class Job(Task):
     """A job type. Subclasses set `name` and `schema` and write `handle`; the rest has defaults from the queue.
 
     Jobs are delivered at least once: a process that dies between the work and its acknowledgement runs it again.
@@ -78,24 +78,39 @@ class Job(Task):  # type: ignore[misc]  # Celery has no types
             return
         given = queue_limits(cls.queue)
         cls.limits = Limits(
-            max_attempts=cls.max_attempts or given.max_attempts, timeout_s=cls.timeout_s or given.timeout_s,
-            retry_after_s=given.retry_after_s, memory_mb=cls.memory_mb or given.memory_mb,
+            max_attempts=cls.max_attempts or given.max_attempts,
+            timeout_s=cls.timeout_s or given.timeout_s,
+            retry_after_s=given.retry_after_s,
+            memory_mb=cls.memory_mb or given.memory_mb,
         )
         cls.time_limit = cls.limits.timeout_s + SOFT_BEFORE_HARD_S
         cls.soft_time_limit = cls.limits.timeout_s
         register(
             JobType(
-                name=cls.name, queue=cls.queue, schema=cls.schema, limits=cls.limits, retry=cls.retry_policy,
-                priority=cls.job_priority, description=(cls.__doc__ or "").strip(),
+                name=cls.name,
+                queue=cls.queue,
+                schema=cls.schema,
+                limits=cls.limits,
+                retry=cls.retry_policy,
+                priority=cls.job_priority,
+                description=(cls.__doc__ or "").strip(),
             )
         )
         app.register_task(cls())
 
     @classmethod
-    def dispatch(  # noqa: PLR0913  the interface of the design
-        cls, payload: Mapping[str, Any] | BaseModel, *, queue: str | None = None, priority: int | None = None,
-        delay: float | None = None, at: datetime | None = None, unique_key: str | None = None,
-        tags: tuple[str, ...] = (), session: Session | None = None, actor: Actor = SYSTEM,
+    def dispatch(
+        cls,
+        payload: Mapping[str, Any] | BaseModel,
+        *,
+        queue: str | None = None,
+        priority: int | None = None,
+        delay: float | None = None,
+        at: datetime | None = None,
+        unique_key: str | None = None,
+        tags: tuple[str, ...] = (),
+        session: Session | None = None,
+        actor: Actor = SYSTEM,
     ) -> str:
         """Dispatches a job and returns its id. `delay` in seconds, or `at` a time with a zone.
 
@@ -117,9 +132,9 @@ class Job(Task):  # type: ignore[misc]  # Celery has no types
 
     def progress(self, done: float, total: float, note: str = "") -> None:
         """Reports how far the job is; at most two reports a second are sent, and the last one always."""
-        if total <= 0 or (done < total and time.monotonic() - self._reported_at < PROGRESS_EVERY_S):
+        if total <= 0 or (done < total and clock.monotonic() - self._reported_at < PROGRESS_EVERY_S):
             return
-        self._reported_at = time.monotonic()
+        self._reported_at = clock.monotonic()
         percent = max(0, min(100, int(100 * done / total)))
         tracker().emit(event_of(Kind.PROGRESS, self.request, progress=percent, progress_note=note or None))
 
@@ -134,7 +149,7 @@ class Job(Task):  # type: ignore[misc]  # Celery has no types
             self.request.celeriac_silent = True
             raise Ignore
         payload: Any = kwargs
-        started = time.monotonic()
+        started = clock.monotonic()
         log.info("job %s %s: attempt %d begins", self.request.id, self.name, self.attempt)
         try:
             payload = self._payload(kwargs)
@@ -143,8 +158,8 @@ class Job(Task):  # type: ignore[misc]  # Celery has no types
         except (Ignore, Reject, Retry):
             raise
         except Exception as error:
-            raise self._after_failure(payload, error, time.monotonic() - started) from error
-        log.info("job %s %s: done in %.3f s", self.request.id, self.name, time.monotonic() - started)
+            raise self._after_failure(payload, error, clock.monotonic() - started) from error
+        log.info("job %s %s: done in %.3f s", self.request.id, self.name, clock.monotonic() - started)
         return result
 
     def _payload(self, kwargs: dict[str, Any]) -> BaseModel:
@@ -169,7 +184,7 @@ class Job(Task):  # type: ignore[misc]  # Celery has no types
         state, attempts = known
         return state in ENDED or (state == State.RETRYING and attempts >= self.attempt)
 
-    def _after_failure(self, payload: Any, error: Exception, runtime_s: float) -> BaseException:
+    def _after_failure(self, payload: Any, error: Exception, runtime_s: float) -> Exception:
         """Plans another attempt, or gives up; returns what to raise."""
         if isinstance(error, MemoryError):
             error = MemoryLimitExceeded(f"The job needed more than the {self.limits.memory_mb} MB that it may use.")
@@ -179,11 +194,17 @@ class Job(Task):  # type: ignore[misc]  # Celery has no types
             log.error("job %s %s: failed for good: %s", self.request.id, self.name, error)
             self._call_failed(payload, error)
             return error
-        log.warning("job %s %s: attempt %d failed, next in %.0f s: %s", self.request.id, self.name, self.attempt, delay, error)
-        data = error_data(error, _traceback_of(error)) | {"runtime_ms": int(runtime_s * 1000), "worker": self.request.hostname}
+        log.warning(
+            "job %s %s: attempt %d failed, next in %.0f s: %s", self.request.id, self.name, self.attempt, delay, error
+        )
+        data = error_data(error, _traceback_of(error)) | {
+            "runtime_ms": int(runtime_s * 1000),
+            "worker": self.request.hostname,
+        }
         plan_retry(event_of(Kind.RETRY, self.request, due_ms=now_ms() + int(delay * 1000), **data))
         self.request.celeriac_planned = True
-        return Retry(exc=error, when=delay)
+        planned: Exception = Retry(exc=error, when=delay)
+        return planned
 
     def _call_failed(self, payload: Any, error: Exception) -> None:
         try:

@@ -60,8 +60,12 @@ def _application() -> Flask:
     now = settings()
     app = Flask("celeriac.mail", template_folder=str(RESOURCES / "templates"))
     app.config.update(
-        MAIL_SERVER=now.mail_server, MAIL_PORT=now.mail_port, MAIL_USE_TLS=now.mail_use_tls, MAIL_USE_SSL=now.mail_use_ssl,
-        MAIL_USERNAME=now.mail_username, MAIL_DEFAULT_SENDER=now.mail_default_sender,
+        MAIL_SERVER=now.mail_server,
+        MAIL_PORT=now.mail_port,
+        MAIL_USE_TLS=now.mail_use_tls,
+        MAIL_USE_SSL=now.mail_use_ssl,
+        MAIL_USERNAME=now.mail_username,
+        MAIL_DEFAULT_SENDER=now.mail_default_sender,
         MAIL_PASSWORD=now.mail_password.get_secret_value() if now.mail_password else None,
     )
     socket.setdefaulttimeout(now.mail_timeout)  # Flask-Mail offers no timeout of its own

@@ -18,14 +18,21 @@ def run_one(app: Celery, arguments: list[str]) -> int:
     @signals.task_prerun.connect(weak=False)
     def _begun(**_: Any) -> None:
         begun.set()
-        app.control.cancel_consumer  # noqa: B018
 
     @signals.task_postrun.connect(weak=False)
     def _done(**_: Any) -> None:
         done.set()
 
-    worker = app.Worker(pool="solo", concurrency=1, prefetch_multiplier=1, queues=arguments[2].split(","), hostname=arguments[4],
-                        loglevel=arguments[6], without_gossip=True, without_mingle=True)
+    worker = app.Worker(
+        pool="solo",
+        concurrency=1,
+        prefetch_multiplier=1,
+        queues=arguments[2].split(","),
+        hostname=arguments[4],
+        loglevel=arguments[6],
+        without_gossip=True,
+        without_mingle=True,
+    )
 
     def watch() -> None:
         if not begun.wait(WAIT_S):

@@ -17,15 +17,20 @@ from tasks.job import Job, plan_retry
 _random = Random()
 
 
-class JobRequest(Request):  # type: ignore[misc]  # Celery has no types
+class JobRequest(Request):
     """A message of one of our job types, as the main process holds it."""
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         """A killed child gives no signal of its own; the job goes back to its queue and the timeline says why."""
         error = getattr(exc_info.exception, "exc", exc_info.exception)
         if isinstance(error, WorkerLostError):
-            data = {"reason": "worker_lost", "worker": self.hostname, "note": "its process was killed", "error_type": "WorkerLost",
-                    "error_message": f"{error} The job goes back to its queue."}
+            data = {
+                "reason": "worker_lost",
+                "worker": self.hostname,
+                "note": "its process was killed",
+                "error_type": "WorkerLost",
+                "error_message": f"{error} The job goes back to its queue.",
+            }
             tracker().emit(self._event(Kind.LOST, data))
         return super().on_failure(exc_info, send_failed_event, return_ok)
 

@@ -26,7 +26,9 @@ class Entry:
 def entries_of(session: Session, target_kind: str, target_id: str, limit: int = 50) -> list[Entry]:
     """What was done to one thing, newest first."""
     rows = session.scalars(
-        select(AuditEntry).where(AuditEntry.target_kind == target_kind, AuditEntry.target_id == target_id[:255])
-        .order_by(AuditEntry.at.desc()).limit(limit)
+        select(AuditEntry)
+        .where(AuditEntry.target_kind == target_kind, AuditEntry.target_id == target_id[:255])
+        .order_by(AuditEntry.at.desc())
+        .limit(limit)
     )
     return [Entry(row.at, row.actor, row.action, json.loads(row.detail)) for row in rows]

@@ -18,7 +18,13 @@ def record(session: Session, actor: Actor, action: str, target_kind: str, target
     """Adds an entry; it is kept if, and only if, the caller's transaction commits."""
     session.add(
         AuditEntry(
-            id=ids.new_id(), at=clock.now(), actor=actor.name[:255], action=action, target_kind=target_kind,
-            target_id=target_id[:255], detail=json.dumps(detail, default=str), address=actor.address,
+            id=ids.new_id(),
+            at=clock.now(),
+            actor=actor.name[:255],
+            action=action,
+            target_kind=target_kind,
+            target_id=target_id[:255],
+            detail=json.dumps(detail, default=str),
+            address=actor.address,
         )
     )

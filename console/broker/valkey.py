@@ -56,7 +56,9 @@ class ValkeyBroker:
         with _reachable():
             for start in range(0, len(messages), BATCH):
                 batch = messages[start : start + BATCH]
-                keys = [key for message in batch for key in (_marker(message), queue_key(message.queue, message.priority))]
+                keys = [
+                    key for message in batch for key in (_marker(message), queue_key(message.queue, message.priority))
+                ]
                 self._publish_once(keys=keys, args=[MARKER_S, *(self._encode(message) for message in batch)])
 
     def depths(self, queues: Sequence[str]) -> dict[str, int]:
@@ -87,11 +89,19 @@ class ValkeyBroker:
 
     def _fresh(self, message: Message) -> dict[str, Any]:
         made = self._app.amqp.as_task_v2(
-            message.id, message.type, list(message.args), message.kwargs,
-            retries=message.retries, ignore_result=True, argsrepr="", kwargsrepr="",
+            message.id,
+            message.type,
+            list(message.args),
+            message.kwargs,
+            retries=message.retries,
+            ignore_result=True,
+            argsrepr="",
+            kwargsrepr="",
         )
         body = json.dumps(made.body).encode()
-        return _envelope(message, made.headers, made.properties, base64.b64encode(body).decode(), "application/json", "utf-8")
+        return _envelope(
+            message, made.headers, made.properties, base64.b64encode(body).decode(), "application/json", "utf-8"
+        )
 
 
 def queue_key(queue: str, priority: int | None) -> str:
@@ -115,7 +125,9 @@ def _stored(message: Message) -> dict[str, Any]:
     kept = message.envelope or {}
     headers = kept["headers"] | {"id": message.id, "retries": message.retries}
     headers["root_id"] = headers.get("root_id") or message.id
-    return _envelope(message, headers, {"correlation_id": message.id}, kept["body"], kept["content_type"], kept["encoding"])
+    return _envelope(
+        message, headers, {"correlation_id": message.id}, kept["body"], kept["content_type"], kept["encoding"]
+    )
 
 
 def _envelope(
@@ -126,8 +138,11 @@ def _envelope(
         "content-type": content_type,
         "content-encoding": encoding,
         "headers": headers | {RUN_HEADER: message.run},
-        "properties": properties | {
-            "delivery_mode": 2, "priority": message.priority or 0, "body_encoding": "base64",
+        "properties": properties
+        | {
+            "delivery_mode": 2,
+            "priority": message.priority or 0,
+            "body_encoding": "base64",
             "delivery_tag": str(uuid.uuid4()),
             "delivery_info": {"exchange": "", "routing_key": message.queue},
         },
@@ -139,4 +154,6 @@ def _reachable() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:
-        raise Unavailable(f"The broker does not answer ({type(error).__name__}: {error}). Is Valkey running?") from error
+        raise Unavailable(
+            f"The broker does not answer ({type(error).__name__}: {error}). Is Valkey running?"
+        ) from error

@@ -11,9 +11,9 @@ from console.embedded import readiness
 @click.command()
 def beat() -> None:
     """Publish jobs when they are due. Any number may run; each job leaves once."""
-    from celery import signals  # noqa: PLC0415  slow to import; --help is not
+    from celery import signals
 
-    import tasks  # noqa: PLC0415
+    import tasks
 
     signals.beat_init.connect(lambda **_: readiness.announce("beat"), weak=False)
     tasks.app.start(["beat", "--loglevel", settings().log_level, "--pidfile", ""])

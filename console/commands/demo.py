@@ -16,28 +16,34 @@ DEMO = Actor("demo", "admin")
 
 
 @click.command()
-@click.option("--rate", default=2.0, show_default=True, type=click.FloatRange(0.01, 500), help="Jobs a second, on average.")
+@click.option(
+    "--rate", default=2.0, show_default=True, type=click.FloatRange(0.01, 500), help="Jobs a second, on average."
+)
 @click.option("--jobs", "limit", type=click.IntRange(1), help="Stop after so many.")
 def demo(rate: float, limit: int | None) -> None:
     """Dispatch a realistic mix of demo jobs until stopped."""
-    import tasks  # noqa: F401, PLC0415  registers the job types
+    import tasks  # noqa: F401  registers the job types
 
     random = Random()
     made = 0
     while limit is None or made < limit:
         name, payload, delay = _next(random)
         with db.writing() as session:
-            service.dispatch(session, DEMO, job_type(name), payload, service.DispatchOptions(delay_s=delay, tags=("demo",)))
+            service.dispatch(
+                session, DEMO, job_type(name), payload, service.DispatchOptions(delay_s=delay, tags=("demo",))
+            )
         made += 1
         time.sleep(random.expovariate(rate))
 
 
 def _next(random: Random) -> tuple[str, dict[str, object], float | None]:
     """A job type with its payload, and sometimes a delay in seconds."""
-    order = {"order_id": random.randrange(1, 100_000), "amount": round(random.uniform(5, 250), 2)}
-    delay = random.uniform(5, 120) if random.random() < 0.05 else None  # noqa: PLR2004  one in twenty waits
+    order: dict[str, object] = {"order_id": random.randrange(1, 100_000), "amount": round(random.uniform(5, 250), 2)}
+    delay = random.uniform(5, 120) if random.random() < 0.05 else None
     kinds: list[tuple[str, dict[str, object]]] = [
-        ("demo.charge_order", order), ("demo.index_document", order), ("demo.noop", {}),
+        ("demo.charge_order", order),
+        ("demo.index_document", order),
+        ("demo.noop", {}),
         ("demo.sleep", {"seconds": round(random.uniform(0.05, 4), 2)}),
         ("demo.flaky", {"fail_times": random.randrange(0, 3)}),
         ("demo.progress", {"chunks": random.randrange(5, 40), "seconds_each": 0.3}),

@@ -38,8 +38,16 @@ PRINTED_IDS = 1
 @click.option("--unique-key", metavar="KEY", help="If a job with this key has not ended yet, give its id instead.")
 @click.option("--json", "is_json", is_flag=True, help="Print the ids as JSON.")
 def dispatch(
-    type_: str, payload: str, count: int, queue: str | None, delay: float | None, at: str, priority: int | None,
-    tags: tuple[str, ...], unique_key: str | None, is_json: bool,
+    type_: str,
+    payload: str,
+    count: int,
+    queue: str | None,
+    delay: float | None,
+    at: str,
+    priority: int | None,
+    tags: tuple[str, ...],
+    unique_key: str | None,
+    is_json: bool,
 ) -> None:
     """Dispatch a job of TYPE, and print its id.
 
@@ -49,7 +57,12 @@ def dispatch(
 
     kind = registry.job_type(type_)
     options = service.DispatchOptions(
-        queue=queue, priority=priority, delay_s=delay, at=parse_time(at, "at"), unique_key=unique_key, tags=tags,
+        queue=queue,
+        priority=priority,
+        delay_s=delay,
+        at=parse_time(at, "at"),
+        unique_key=unique_key,
+        tags=tags,
     )
     given = _payload(payload)
     require_database()

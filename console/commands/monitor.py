@@ -73,8 +73,12 @@ def look() -> Report:
     with db.reading() as session:
         queues = list_queues(session, port)
         return Report(
-            at=clock.now(), problems=find_problems(session, queues), jobs=count_by_state(session, JobFilter()),
-            queues=queues, workers=list_workers(session), failing=failing_types(session, LAST),
+            at=clock.now(),
+            problems=find_problems(session, queues),
+            jobs=count_by_state(session, JobFilter()),
+            queues=queues,
+            workers=list_workers(session),
+            failing=failing_types(session, LAST),
             last_hour=throughput(session, LAST, GRAIN),
         )
 
@@ -101,8 +105,12 @@ def _print_queues(queues: list[QueueView]) -> None:
     heads = ("QUEUE", "IN BROKER", "PENDING", "RUNNING", "SCHEDULED", "OLDEST WAITS", "WORKERS")
     rows = [
         (
-            queue.name, "?" if queue.depth is None else output.number(queue.depth), output.number(queue.pending),
-            output.number(queue.processing), output.number(queue.scheduled), output.duration(queue.oldest_wait_ms),
+            queue.name,
+            "?" if queue.depth is None else output.number(queue.depth),
+            output.number(queue.pending),
+            output.number(queue.processing),
+            output.number(queue.scheduled),
+            output.duration(queue.oldest_wait_ms),
             queue.consumers,
         )
         for queue in queues
@@ -114,8 +122,13 @@ def _print_details(report: Report) -> None:
     click.echo()
     workers = [
         (
-            worker.name, "alive" if worker.alive else "gone", worker.pid, worker.concurrency,
-            ",".join(worker.queues), output.ago(worker.started_at), output.ago(worker.seen_at),
+            worker.name,
+            "alive" if worker.alive else "gone",
+            worker.pid,
+            worker.concurrency,
+            ",".join(worker.queues),
+            output.ago(worker.started_at),
+            output.ago(worker.seen_at),
         )
         for worker in report.workers
     ]

@@ -15,7 +15,7 @@ from console.embedded import readiness
 @click.command()
 def recorder() -> None:
     """Store what happens to jobs. Any number may run; one at a time writes each stream."""
-    from console.jobs.recorder import Recorder  # noqa: PLC0415  slow to import; --help is not
+    from console.jobs.recorder import Recorder
 
     logging.basicConfig(level=settings().log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     running = Recorder()

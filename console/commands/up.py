@@ -109,8 +109,13 @@ def _prepare_database(signals: Signals) -> str | None:
     """Runs `celeriac migrate`, in a process of its own so that this one stays small; the first admin's password."""
     command = [*CELERIAC, "migrate", "--first-admin", "--json"]
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        process_group=0, preexec_fn=ends_with_parent(),
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+        preexec_fn=ends_with_parent(),
     )
     while process.poll() is None:
         signals.wait(1)

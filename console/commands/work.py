@@ -11,7 +11,9 @@ ALL_QUEUES = "notifications,emails,default,heavy,celeriac"
 
 
 @click.command()
-@click.option("--queue", "queues", default=ALL_QUEUES, show_default=True, metavar="A,B", help="Queues to take jobs from.")
+@click.option(
+    "--queue", "queues", default=ALL_QUEUES, show_default=True, metavar="A,B", help="Queues to take jobs from."
+)
 @click.option("--workers", "concurrency", type=click.IntRange(1, 256), help="Processes that run jobs.")
 @click.option("--name", default="work@%h", show_default=True, metavar="NAME", help="Celery's node name.")
 @click.option("--once", is_flag=True, help="Run one job, if one waits within 5 s, and stop.")
@@ -21,17 +23,26 @@ def work(queues: str, concurrency: int | None, name: str, once: bool, verbose: b
 
     With --once the exit code is 0 when a job ran, and 7 when none waited.
     """
-    from celery import signals  # noqa: PLC0415  a worker is slow to import; --help is not
+    from celery import signals
 
-    import tasks  # noqa: PLC0415
+    import tasks
 
     arguments = [
-        "worker", "--queues", queues, "--hostname", name, "--loglevel", "INFO" if verbose else settings().log_level,
-        "--concurrency", str(1 if once else concurrency or settings().concurrency), "--without-gossip", "--without-mingle",
+        "worker",
+        "--queues",
+        queues,
+        "--hostname",
+        name,
+        "--loglevel",
+        "INFO" if verbose else settings().log_level,
+        "--concurrency",
+        str(1 if once else concurrency or settings().concurrency),
+        "--without-gossip",
+        "--without-mingle",
     ]
     signals.worker_ready.connect(lambda **_: readiness.announce("work"), weak=False)
     if once:
-        from tasks.once import run_one  # noqa: PLC0415
+        from tasks.once import run_one
 
         raise SystemExit(run_one(tasks.app, arguments))
     tasks.app.worker_main(arguments)

@@ -173,6 +173,4 @@ def _once(body: Input | None, status: int, work: Callable[[Session], Output]) ->
 
 
 def _do_to_all(step: bulk.Step, body: BulkRequest) -> Count:
-    return Count(
-        count=bulk.do_to_all(_transaction, step, current_actor(), body.filter(), body.limit, _claim(body))
-    )
+    return Count(count=bulk.do_to_all(_transaction, step, current_actor(), body.filter(), body.limit, _claim(body)))

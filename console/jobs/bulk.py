@@ -46,8 +46,12 @@ class _Progress:
 
 
 def do_to_all(
-    transaction: Transaction, step: Step, actor: Actor, wanted: JobFilter,
-    most: int | None = None, claim: Claim | None = None,
+    transaction: Transaction,
+    step: Step,
+    actor: Actor,
+    wanted: JobFilter,
+    most: int | None = None,
+    claim: Claim | None = None,
 ) -> int:
     """Takes the step until no job matches or `most` are done; returns how many were.
 

@@ -34,7 +34,9 @@ def claim_due(session: Session, now: datetime, limit: int = CLAIM_BATCH) -> list
         select(JobStatus)
         .where(JobStatus.due_at.is_not(None), JobStatus.due_at <= now)
         .options(undefer(JobStatus.payload), undefer(JobStatus.message), undefer(JobStatus.timeline))
-        .order_by(JobStatus.due_at).limit(limit).with_for_update(skip_locked=True)
+        .order_by(JobStatus.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
     )
     tally, messages = Tally(), []
     now_ms = clock.to_ms(now)
@@ -81,10 +83,16 @@ def lost_events(session: Session, now: datetime, limit: int = CLAIM_BATCH) -> Se
     now_ms = clock.to_ms(now)
     return [
         Event(
-            Kind.FAILED if row.max_attempts is None else Kind.LOST, row.id, now_ms, row.run, (row.ver >> 46) & 1023,
+            Kind.FAILED if row.max_attempts is None else Kind.LOST,
+            row.id,
+            now_ms,
+            row.run,
+            (row.ver >> 46) & 1023,
             {
-                "reason": "worker_lost", "worker": row.worker, "error_type": "WorkerLost",
-                "error_message": f"Its worker {row.worker} has not been heard of for {LOST_AFTER.total_seconds():.0f} s.",
+                "reason": "worker_lost",
+                "worker": row.worker,
+                "error_type": "WorkerLost",
+                "error_message": f"Worker {row.worker} was not heard of for {LOST_AFTER.total_seconds():.0f} s.",
                 "note": f"worker {row.worker} is gone",
             },
         )

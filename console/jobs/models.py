@@ -25,8 +25,10 @@ class JobStatus(Base):
         Index("ix_job_status_queue", "queue", "state", text("enqueued_at DESC"), text("id DESC")),
         Index("ix_job_status_type", "type", "state", text("enqueued_at DESC"), text("id DESC")),
         Index(
-            "ix_job_status_due", "due_at",
-            postgresql_where=text("due_at IS NOT NULL"), sqlite_where=text("due_at IS NOT NULL"),
+            "ix_job_status_due",
+            "due_at",
+            postgresql_where=text("due_at IS NOT NULL"),
+            sqlite_where=text("due_at IS NOT NULL"),
         ),
         Index("uq_job_status_unique_lock", "unique_lock", unique=True),
     )
@@ -55,7 +57,9 @@ class JobStatus(Base):
     root_id: Mapped[str | None] = mapped_column(String(255))
     unique_key: Mapped[str | None] = mapped_column(String(255))
     unique_lock: Mapped[str | None] = mapped_column(String(255), doc="unique_key until the job ends, then null")
-    internal: Mapped[bool] = mapped_column(Boolean, default=False, doc="Upkeep of Celeriac itself; hidden unless asked for")
+    internal: Mapped[bool] = mapped_column(
+        Boolean, default=False, doc="Upkeep of Celeriac itself; hidden unless asked for"
+    )
     run: Mapped[int] = mapped_column(SmallInteger, default=0, doc="How often a message of this job was delivered again")
     ver: Mapped[int] = mapped_column(BigInteger, default=0)
     sver: Mapped[int] = mapped_column(BigInteger, default=0)

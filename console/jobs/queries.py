@@ -24,9 +24,28 @@ TEXT_SCAN = 20_000
 COUNT_LIMIT = 10_000
 """Where counting of a text or time filter stops: "10,000 or more"."""
 LINE_COLUMNS = (
-    "id", "type", "queue", "state", "attempts", "max_attempts", "priority", "progress", "progress_note", "worker",
-    "enqueued_at", "due_at", "started_at", "finished_at", "runtime_ms", "reason", "error_type", "error_message",
-    "retry_of", "retried_as", "internal", "tags",
+    "id",
+    "type",
+    "queue",
+    "state",
+    "attempts",
+    "max_attempts",
+    "priority",
+    "progress",
+    "progress_note",
+    "worker",
+    "enqueued_at",
+    "due_at",
+    "started_at",
+    "finished_at",
+    "runtime_ms",
+    "reason",
+    "error_type",
+    "error_message",
+    "retry_of",
+    "retried_as",
+    "internal",
+    "tags",
 )
 
 
@@ -72,7 +91,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One thing that happened to a job. `kind` is one of published received started retry succeeded failed cancelled lost scheduled."""
+    """One thing that happened to a job. `kind` is the name of a `Kind` in lower case."""
 
     at: datetime
     kind: str
@@ -130,7 +149,7 @@ def count_jobs(session: Session, wanted: JobFilter) -> tuple[int, bool]:
 
 
 def count_by_state(session: Session, wanted: JobFilter) -> dict[State, int]:
-    """How many jobs of the filter's type, queue and states there are in each state; text and times are not looked at."""
+    """How many jobs of the filter's type, queue and states are in each state; text and times are ignored."""
     query = select(JobCount.state, func.sum(JobCount.n)).group_by(JobCount.state)
     if wanted.type:
         query = query.where(JobCount.type == wanted.type)
@@ -153,12 +172,17 @@ def get_job(session: Session, job_id: str) -> JobDetail:
     )
     return JobDetail(
         line=_line(row),
-        timeline=[Moment(clock.from_ms(at), kind, retries + 1, note) for at, kind, _, retries, note in moments_of(row.timeline)],
+        timeline=[
+            Moment(clock.from_ms(at), kind, retries + 1, note)
+            for at, kind, _, retries, note in moments_of(row.timeline)
+        ],
         failed_attempts=[_attempt(attempt) for attempt in attempts],
         payload=_json(row.payload),
         result=_json(row.result),
         traceback=row.traceback,
-        parent_id=row.parent_id, root_id=row.root_id, unique_key=row.unique_key,
+        parent_id=row.parent_id,
+        root_id=row.root_id,
+        unique_key=row.unique_key,
     )
 
 
@@ -208,7 +232,7 @@ def text_condition(text: str) -> ColumnElement[bool]:
 
 
 def _newest(session: Session, wanted: JobFilter, cursor: Cursor | None, limit: int) -> Iterator[Row[Any]]:
-    """Rows newest first, merged from one index walk per state: with a state named, every filter has an index to walk."""
+    """Rows newest first, merged from one index walk per state: with a state, every filter has an index."""
     states: tuple[State | None, ...] = wanted.states or (None,)
     if (wanted.queue or wanted.type) and not wanted.states:
         states = tuple(State)
@@ -239,8 +263,11 @@ def _searched_back_to(session: Session, wanted: JobFilter, cursor: Cursor | None
     if cursor is not None:
         where.append(tuple_(JobStatus.enqueued_at, JobStatus.id) < tuple_(cursor.enqueued_at, cursor.id))
     return session.scalar(
-        select(JobStatus.enqueued_at).where(and_(*where)).order_by(JobStatus.enqueued_at.desc(), JobStatus.id.desc())
-        .offset(TEXT_SCAN).limit(literal_column("1"))
+        select(JobStatus.enqueued_at)
+        .where(and_(*where))
+        .order_by(JobStatus.enqueued_at.desc(), JobStatus.id.desc())
+        .offset(TEXT_SCAN)
+        .limit(literal_column("1"))
     )
 
 

@@ -110,7 +110,13 @@ class Recorder:
             try:
                 batch.events.extend(unpack(values.get(b"b", b"")))
             except BadBlock as error:
-                log.error("entry %s of %s is damaged (%s); kept the %d events before it", batch.last_id, stream, error, len(error.events))
+                log.error(
+                    "entry %s of %s is damaged (%s); kept the %d events before it",
+                    batch.last_id,
+                    stream,
+                    error,
+                    len(error.events),
+                )
         return batch
 
     def _tell(self, rows: list[Row]) -> None:

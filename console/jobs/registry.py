@@ -29,9 +29,7 @@ def queue_limits(queue: str) -> Limits:
     """The limits of a queue: the product's defaults, each overridable by environment (see `Settings.queue_setting`)."""
     now = settings()
     own = {"emails": (5, now.queue_timeout, 120), "heavy": (2, 300, 600)}
-    attempts, timeout, retry_after = own.get(
-        queue, (now.queue_max_attempts, now.queue_timeout, now.queue_retry_after)
-    )
+    attempts, timeout, retry_after = own.get(queue, (now.queue_max_attempts, now.queue_timeout, now.queue_retry_after))
     return Limits(
         max_attempts=now.queue_setting(queue, "MAX_ATTEMPTS", attempts),
         timeout_s=now.queue_setting(queue, "TIMEOUT", timeout),
@@ -58,7 +56,10 @@ class JobType:
             return self.schema.model_validate(payload).model_dump(mode="json")
         except ValidationError as error:
             problems = [
-                {"field": "payload." + ".".join(map(str, item["loc"])) if item["loc"] else "payload", "message": item["msg"]}
+                {
+                    "field": "payload." + ".".join(map(str, item["loc"])) if item["loc"] else "payload",
+                    "message": item["msg"],
+                }
                 for item in error.errors()
             ]
             said = "; ".join(f"{problem['field']}: {problem['message']}" for problem in problems)

@@ -50,13 +50,26 @@ REASONS = {
 """Why a job failed or was cancelled, in words for people."""
 
 _RANKS = {
-    Kind.SCHEDULED: 0, Kind.PUBLISHED: 1, Kind.RECEIVED: 2, Kind.STARTED: 3, Kind.RETRY: 4, Kind.LOST: 4,
-    Kind.SUCCEEDED: 5, Kind.FAILED: 5, Kind.CANCELLED: 5,
+    Kind.SCHEDULED: 0,
+    Kind.PUBLISHED: 1,
+    Kind.RECEIVED: 2,
+    Kind.STARTED: 3,
+    Kind.RETRY: 4,
+    Kind.LOST: 4,
+    Kind.SUCCEEDED: 5,
+    Kind.FAILED: 5,
+    Kind.CANCELLED: 5,
 }
 _STATES = {
-    Kind.SCHEDULED: State.SCHEDULED, Kind.PUBLISHED: State.PENDING, Kind.RECEIVED: State.PENDING,
-    Kind.STARTED: State.PROCESSING, Kind.RETRY: State.RETRYING, Kind.LOST: State.PENDING,
-    Kind.SUCCEEDED: State.COMPLETED, Kind.FAILED: State.FAILED, Kind.CANCELLED: State.CANCELLED,
+    Kind.SCHEDULED: State.SCHEDULED,
+    Kind.PUBLISHED: State.PENDING,
+    Kind.RECEIVED: State.PENDING,
+    Kind.STARTED: State.PROCESSING,
+    Kind.RETRY: State.RETRYING,
+    Kind.LOST: State.PENDING,
+    Kind.SUCCEEDED: State.COMPLETED,
+    Kind.FAILED: State.FAILED,
+    Kind.CANCELLED: State.CANCELLED,
 }
 _ENDS = frozenset({Kind.SUCCEEDED, Kind.FAILED, Kind.CANCELLED})
 _ATTEMPT_ENDS = _ENDS | {Kind.RETRY, Kind.LOST}
@@ -66,7 +79,7 @@ MAX_RUN, MAX_RETRIES = 127, 1023
 
 
 def version(run: int, retries: int, kind: Kind, at_ms: int) -> int:
-    """Orders what is known of a job: 7 bits delivery, 10 bits retries, 4 bits rank of the kind, 42 bits milliseconds."""
+    """Orders what is known of a job: 7 bits delivery, 10 retries, 4 rank of the kind, 42 milliseconds."""
     attempt = min(run, MAX_RUN) << 10 | min(retries, MAX_RETRIES)
     return (attempt << 4 | _RANKS[kind]) << 42 | (at_ms & (1 << 42) - 1)
 
@@ -224,10 +237,16 @@ def _keep_attempt(row: Row, event: Event, data: dict[str, Any]) -> None:
     runtime = data.get("runtime_ms")
     row.attempts_made.append(
         Attempt(
-            run=event.run, attempt=event.retries + 1, state=state, reason=data.get("reason"),
-            started_at=None if runtime is None else event.at_ms - runtime, finished_at=event.at_ms,
-            worker=data.get("worker"), error_type=data.get("error_type"),
-            error_message=data.get("error_message"), traceback=data.get("traceback"),
+            run=event.run,
+            attempt=event.retries + 1,
+            state=state,
+            reason=data.get("reason"),
+            started_at=None if runtime is None else event.at_ms - runtime,
+            finished_at=event.at_ms,
+            worker=data.get("worker"),
+            error_type=data.get("error_type"),
+            error_message=data.get("error_message"),
+            traceback=data.get("traceback"),
         )
     )
 
@@ -242,4 +261,4 @@ def _bounded(moments: list[Moment]) -> list[Moment]:
     """A job that retries for ever keeps its beginning and its recent past."""
     if len(moments) <= MAX_MOMENTS:
         return moments
-    return moments[:50] + moments[-(MAX_MOMENTS - 50):]
+    return moments[:50] + moments[-(MAX_MOMENTS - 50) :]

@@ -61,8 +61,13 @@ class JobsWanted(Input):
     def filter(self) -> JobFilter:
         """As the queries take it. Raises `InvalidInput` for a state that does not exist."""
         return JobFilter(
-            states=parse_states(self.state), queue=self.queue, type=self.type, text=self.text,
-            before=self.before, after=self.after, internal=self.internal,
+            states=parse_states(self.state),
+            queue=self.queue,
+            type=self.type,
+            text=self.text,
+            before=self.before,
+            after=self.after,
+            internal=self.internal,
         )
 
 
@@ -98,8 +103,12 @@ class DispatchRequest(Input):
     def options(self) -> DispatchOptions:
         """As the service takes them."""
         return DispatchOptions(
-            queue=self.queue, priority=self.priority, delay_s=self.delay, at=self.at,
-            unique_key=self.unique_key, tags=tuple(self.tags),
+            queue=self.queue,
+            priority=self.priority,
+            delay_s=self.delay,
+            at=self.at,
+            unique_key=self.unique_key,
+            tags=tuple(self.tags),
         )
 
 
@@ -242,7 +251,8 @@ def job_answer(line: JobLine) -> JobAnswer:
 def job_list_answer(page: Page) -> JobList:
     """A page of a list as the API gives it."""
     return JobList(
-        data=[job_answer(line) for line in page.jobs], next=page.next.encode() if page.next else None,
+        data=[job_answer(line) for line in page.jobs],
+        next=page.next.encode() if page.next else None,
         searched_back_to=page.searched_back_to,
     )
 
@@ -251,24 +261,39 @@ def job_detail_answer(job: JobDetail) -> JobDetailAnswer:
     """One job as the API gives it."""
     attempts = [
         AttemptAnswer(
-            attempt=item.attempt, run=item.run, state=item.state, started_at=item.started_at,
-            finished_at=item.finished_at, worker=item.worker, traceback=item.traceback,
+            attempt=item.attempt,
+            run=item.run,
+            state=item.state,
+            started_at=item.started_at,
+            finished_at=item.finished_at,
+            worker=item.worker,
+            traceback=item.traceback,
             error=_error(item.error_type, item.error_message, item.reason),
         )
         for item in job.failed_attempts
     ]
     return JobDetailAnswer(
-        **_summary(job.line), payload=job.payload, result=job.result, traceback=job.traceback,
-        timeline=[MomentAnswer.model_validate(moment) for moment in job.timeline], failed_attempts=attempts,
-        parent_id=job.parent_id, root_id=job.root_id, unique_key=job.unique_key,
+        **_summary(job.line),
+        payload=job.payload,
+        result=job.result,
+        traceback=job.traceback,
+        timeline=[MomentAnswer.model_validate(moment) for moment in job.timeline],
+        failed_attempts=attempts,
+        parent_id=job.parent_id,
+        root_id=job.root_id,
+        unique_key=job.unique_key,
     )
 
 
 def job_type_answer(kind: JobType) -> JobTypeAnswer:
     """A job type as the API gives it."""
     return JobTypeAnswer(
-        name=kind.name, queue=kind.queue, priority=kind.priority, description=kind.description,
-        limits=LimitsAnswer.model_validate(kind.limits), payload_schema=kind.schema.model_json_schema(),
+        name=kind.name,
+        queue=kind.queue,
+        priority=kind.priority,
+        description=kind.description,
+        limits=LimitsAnswer.model_validate(kind.limits),
+        payload_schema=kind.schema.model_json_schema(),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, undefer
 
@@ -47,8 +47,12 @@ class DispatchOptions:
 
 
 def dispatch(
-    session: Session, actor: Actor, job_type: JobType, payload: dict[str, Any],
-    options: DispatchOptions = DispatchOptions(), count: int = 1,  # noqa: B008 (frozen)
+    session: Session,
+    actor: Actor,
+    job_type: JobType,
+    payload: dict[str, Any],
+    options: DispatchOptions = DispatchOptions(),
+    count: int = 1,
 ) -> list[str]:
     """Dispatches `count` equal jobs and returns their ids; they are published when the session commits.
 
@@ -60,10 +64,12 @@ def dispatch(
     if options.unique_key is not None and (found := _holder(session, options.unique_key)):
         return [found]
     made = [
-        _new_row(job_type.name, options.queue or job_type.queue, _encode_payload(kwargs), due_at) | {
+        _new_row(job_type.name, options.queue or job_type.queue, _encode_payload(kwargs), due_at)
+        | {
             "priority": job_type.priority if options.priority is None else options.priority,
             "max_attempts": job_type.limits.max_attempts,
-            "unique_key": options.unique_key, "unique_lock": options.unique_key,
+            "unique_key": options.unique_key,
+            "unique_lock": options.unique_key,
             "internal": job_type.name.startswith("celeriac."),
             "tags": json.dumps(options.tags) if options.tags else None,
         }
@@ -173,17 +179,22 @@ def _check(options: DispatchOptions, count: int) -> None:
 def _due_at(options: DispatchOptions) -> datetime | None:
     """When to publish; None for at once. A time in the past means at once."""
     if options.at is not None and options.delay_s is not None:
-        raise InvalidInput("Give either a delay or a time, not both.", [{"field": "at", "message": "Leave out at or delay."}])
+        raise InvalidInput(
+            "Give either a delay or a time, not both.", [{"field": "at", "message": "Leave out at or delay."}]
+        )
     now = clock.now()
     at = options.at
     if options.delay_s is not None:
         if not 0 <= options.delay_s <= MAX_DELAY.total_seconds():
             raise InvalidInput(
-                "delay must be from 0 s to ten years.", [{"field": "delay", "message": "Must be from 0 to 315,360,000 s."}]
+                "delay must be from 0 s to ten years.",
+                [{"field": "delay", "message": "Must be from 0 to 315,360,000 s."}],
             )
         at = now + timedelta(seconds=options.delay_s)
     if at is not None and at > now + MAX_DELAY:
-        raise InvalidInput("at lies more than ten years ahead.", [{"field": "at", "message": "Must be within ten years."}])
+        raise InvalidInput(
+            "at lies more than ten years ahead.", [{"field": "at", "message": "Must be within ten years."}]
+        )
     return at if at is not None and at > now else None
 
 
@@ -201,10 +212,21 @@ def _new_row(job_type: str, queue: str, payload: str | None, due_at: datetime | 
     now_ms = clock.to_ms(now)
     kind, state = (Kind.PUBLISHED, State.PENDING) if due_at is None else (Kind.SCHEDULED, State.SCHEDULED)
     return {
-        "id": ids.new_id(), "type": job_type, "queue": queue, "state": state, "payload": payload,
-        "enqueued_at": now, "due_at": due_at or now + outbox.GRACE, "attempts": 0, "run": 0,
-        "ver": version(0, 0, kind, now_ms), "sver": 0, "fver": 0, "pver": 0,
-        "timeline": json.dumps([[now_ms, kind.name.lower(), 0, 0, ""]]), "internal": False,
+        "id": ids.new_id(),
+        "type": job_type,
+        "queue": queue,
+        "state": state,
+        "payload": payload,
+        "enqueued_at": now,
+        "due_at": due_at or now + outbox.GRACE,
+        "attempts": 0,
+        "run": 0,
+        "ver": version(0, 0, kind, now_ms),
+        "sver": 0,
+        "fver": 0,
+        "pver": 0,
+        "timeline": json.dumps([[now_ms, kind.name.lower(), 0, 0, ""]]),
+        "internal": False,
     }
 
 
@@ -228,8 +250,14 @@ def message_of(row: dict[str, Any], retries: int = 0) -> Message:
     """The message that runs this job's attempt number `retries` + 1."""
     payload = json.loads(row["payload"]) if row.get("payload") else {"args": [], "kwargs": {}}
     return Message(
-        id=row["id"], type=row["type"], queue=row["queue"], args=payload["args"], kwargs=payload["kwargs"],
-        priority=row.get("priority"), retries=retries, run=row.get("run") or 0,
+        id=row["id"],
+        type=row["type"],
+        queue=row["queue"],
+        args=payload["args"],
+        kwargs=payload["kwargs"],
+        priority=row.get("priority"),
+        retries=retries,
+        run=row.get("run") or 0,
         envelope=json.loads(row["message"]) if row.get("message") else None,
     )
 
@@ -259,8 +287,13 @@ def _retry_rows(session: Session, rows: Sequence[JobStatus]) -> list[str]:
     tally, made = Tally(), []
     for row in rows:
         new = _new_row(row.type, row.queue, row.payload, None) | {
-            "priority": row.priority, "max_attempts": row.max_attempts, "tags": row.tags, "message": row.message,
-            "retry_of": row.id, "internal": row.internal, "root_id": row.root_id or row.id,
+            "priority": row.priority,
+            "max_attempts": row.max_attempts,
+            "tags": row.tags,
+            "message": row.message,
+            "retry_of": row.id,
+            "internal": row.internal,
+            "root_id": row.root_id or row.id,
         }
         made.append(new)
         tally.moved((row.type, row.queue, row.state), (row.type, row.queue, State.FAILED))
@@ -283,7 +316,13 @@ def _cancel_rows(session: Session, rows: Sequence[JobStatus], actor: Actor) -> N
         tally.ended(State.CANCELLED, now_ms, row.type, row.queue, None, None)
         retries = (row.ver >> 46) & 1023
         row.ver = row.fver = version(row.run, retries, Kind.CANCELLED, now_ms)
-        row.state, row.reason, row.finished_at, row.due_at, row.unique_lock = State.CANCELLED, "cancelled", now, None, None
+        row.state, row.reason, row.finished_at, row.due_at, row.unique_lock = (
+            State.CANCELLED,
+            "cancelled",
+            now,
+            None,
+            None,
+        )
         moment = (now_ms, "cancelled", row.run, retries, f"by {actor.name}")
         row.timeline = json.dumps([*moments_of(row.timeline), moment])
     session.flush()

@@ -36,7 +36,9 @@ def read_checkpoint(connection: Connection, stream: str) -> str:
     """Id of the last stored stream entry; "0-0" at the very beginning, whose row is then made."""
     last_id = connection.scalar(select(StreamCheckpoint.last_id).where(StreamCheckpoint.stream == stream))
     if last_id is None:
-        connection.execute(_upsert(connection)(StreamCheckpoint).on_conflict_do_nothing(), {"stream": stream, "last_id": "0-0"})
+        connection.execute(
+            _upsert(connection)(StreamCheckpoint).on_conflict_do_nothing(), {"stream": stream, "last_id": "0-0"}
+        )
         return "0-0"
     return str(last_id)
 
@@ -112,7 +114,7 @@ def _write_rows(connection: Connection, changed: Sequence[tuple[Row, bool]]) -> 
         connection.execute(insert(JobStatus), new)
     if old:
         table = JobStatus.__table__
-        sets = {name: bindparam(name) for name in _COLUMNS if name != "id"}
+        sets: dict[str, Any] = {name: bindparam(name) for name in _COLUMNS if name != "id"}
         connection.execute(update(table).where(table.c.id == bindparam("job_id")).values(sets), old)  # type: ignore[arg-type]
     attempts = [_attempt_values(row.id, attempt) for row, _ in changed for attempt in row.attempts_made]
     if attempts:
@@ -124,9 +126,13 @@ def _write_heartbeats(connection: Connection, events: Sequence[Event]) -> None:
     for event in sorted(events, key=lambda event: event.at_ms):
         data, seen_at = event.data, clock.from_ms(event.at_ms)
         latest[event.job_id[:255]] = {
-            "name": _clean(event.job_id)[:255], "boot_id": str(data.get("boot_id", ""))[:36], "pid": int(data.get("pid", 0)),
-            "concurrency": int(data.get("concurrency", 0)), "queues": json.dumps(list(data.get("queues", ()))),
-            "started_at": clock.from_ms(int(data.get("started_ms", event.at_ms))), "seen_at": seen_at,
+            "name": _clean(event.job_id)[:255],
+            "boot_id": str(data.get("boot_id", ""))[:36],
+            "pid": int(data.get("pid", 0)),
+            "concurrency": int(data.get("concurrency", 0)),
+            "queues": json.dumps(list(data.get("queues", ()))),
+            "started_at": clock.from_ms(int(data.get("started_ms", event.at_ms))),
+            "seen_at": seen_at,
             "stopped_at": seen_at if data.get("stopped") else None,
         }
     if latest:

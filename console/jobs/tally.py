@@ -55,7 +55,8 @@ class Tally:
         connection = into.connection() if isinstance(into, Session) else into
         counts = [
             {"type": job_type, "queue": queue, "state": state, "n": n}
-            for (job_type, queue, state), n in sorted(self._counts.items()) if n
+            for (job_type, queue, state), n in sorted(self._counts.items())
+            if n
         ]
         if counts:
             _add(connection, JobCount.__table__, ("type", "queue", "state"), ("n",), counts)  # type: ignore[arg-type]
@@ -65,7 +66,8 @@ class Tally:
             row[measure] += amount
         if rollups:
             rows = [
-                {"minute": clock.from_ms(minute), "dimension": dimension, "name": name} | rollups[minute, dimension, name]
+                {"minute": clock.from_ms(minute), "dimension": dimension, "name": name}
+                | rollups[minute, dimension, name]
                 for minute, dimension, name in sorted(rollups)
             ]
             _add(connection, JobRollup.__table__, ("minute", "dimension", "name"), _MEASURES, rows)  # type: ignore[arg-type]

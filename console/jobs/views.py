@@ -39,8 +39,13 @@ def index() -> str:
     kept = _kept(request.args)
     return render_template(
         "jobs/_list.html" if htmx.is_fragment() else "jobs/index.html",
-        page=page, wanted=wanted, args=kept | _cursor(), queues=queues, types=types,
-        counts=queries.count_by_state(session, _any_state(wanted)), total=queries.count_jobs(session, wanted),
+        page=page,
+        wanted=wanted,
+        args=kept | _cursor(),
+        queues=queues,
+        types=types,
+        counts=queries.count_by_state(session, _any_state(wanted)),
+        total=queries.count_jobs(session, wanted),
         first_url=url_for("jobs.index", **kept),
         next_url=url_for("jobs.index", **kept, cursor=page.next.encode()) if page.next else None,
     )
@@ -62,7 +67,9 @@ def show(job_id: str) -> str:
     job = queries.get_job(session, job_id)
     return render_template(
         "jobs/_job.html" if htmx.is_fragment() else "jobs/show.html",
-        job=job, reason_text=REASONS.get(job.line.reason or ""), audit=entries_of(session, "job", job_id),
+        job=job,
+        reason_text=REASONS.get(job.line.reason or ""),
+        audit=entries_of(session, "job", job_id),
     )
 
 
@@ -153,9 +160,7 @@ def _confirm(template: str, states: tuple[State, ...]) -> str:
     wanted = _wanted(request.args)
     meant = tuple(state for state in State if state in states and (not wanted.states or state in wanted.states))
     total, is_exact = queries.count_jobs(database.session(), _replaced(wanted, meant)) if meant else (0, True)
-    return render_template(
-        template, wanted=wanted, meant=meant, total=total, exact=is_exact, args=_kept(request.args)
-    )
+    return render_template(template, wanted=wanted, meant=meant, total=total, exact=is_exact, args=_kept(request.args))
 
 
 def _wanted(given: MultiDict[str, str]) -> JobFilter:
@@ -164,8 +169,10 @@ def _wanted(given: MultiDict[str, str]) -> JobFilter:
     if wrong := next((name for name, text in texts.items() if not text.isprintable() or len(text) > 255), None):
         raise InvalidInput(f"{wrong} has to be one line of at most 255 characters.")
     return JobFilter(
-        states=parse_states(given.getlist("state")), **texts,
-        before=parse_time(given.get("before", ""), "before"), after=parse_time(given.get("after", ""), "after"),
+        states=parse_states(given.getlist("state")),
+        **texts,
+        before=parse_time(given.get("before", ""), "before"),
+        after=parse_time(given.get("after", ""), "after"),
         internal=given.get("internal") == "1",
     )
 
@@ -184,9 +191,7 @@ def _any_state(wanted: JobFilter) -> JobFilter:
 
 
 def _replaced(wanted: JobFilter, states: tuple[State, ...]) -> JobFilter:
-    return JobFilter(
-        states, wanted.queue, wanted.type, wanted.text, wanted.before, wanted.after, wanted.internal
-    )
+    return JobFilter(states, wanted.queue, wanted.type, wanted.text, wanted.before, wanted.after, wanted.internal)
 
 
 def _refused(error: CeleriacError, job_id: str) -> Response:

@@ -42,6 +42,7 @@ def throughput_show(query: ThroughputQuery) -> Throughput:
     span, grain = RANGES[query.range]
     buckets = queries.throughput(database.session(), span, grain, query.queue)
     return Throughput(
-        range=query.range, grain_s=int(grain.total_seconds()),
+        range=query.range,
+        grain_s=int(grain.total_seconds()),
         data=[BucketAnswer.model_validate(bucket) for bucket in buckets],
     )

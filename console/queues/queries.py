@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -56,7 +55,9 @@ def list_queues(session: Session, broker: Broker) -> list[QueueView]:
     counts: dict[str, dict[str, int]] = {}
     waiting = (State.PENDING, State.PROCESSING, State.SCHEDULED, State.RETRYING)
     rows = session.execute(
-        select(JobCount.queue, JobCount.state, func.sum(JobCount.n)).where(JobCount.n > 0).group_by(JobCount.queue, JobCount.state)
+        select(JobCount.queue, JobCount.state, func.sum(JobCount.n))
+        .where(JobCount.n > 0)
+        .group_by(JobCount.queue, JobCount.state)
     )
     for queue, state, n in rows:
         counts.setdefault(queue, {})[state] = int(n) if state in waiting else 0
@@ -83,10 +84,17 @@ def throughput(session: Session, span: timedelta, grain: timedelta, queue: str =
     grain_ms = int(grain.total_seconds() * 1000)
     now_ms = clock.now_ms()
     first_ms = (now_ms - int(span.total_seconds() * 1000)) // grain_ms * grain_ms + grain_ms
-    sums = [func.sum(getattr(JobRollup, name)) for name in ("enqueued", "completed", "failed", "retried", "cancelled", "wait_ms", "runtime_ms")]
+    sums = [
+        func.sum(getattr(JobRollup, name))
+        for name in ("enqueued", "completed", "failed", "retried", "cancelled", "wait_ms", "runtime_ms")
+    ]
     query = (
         select(JobRollup.minute, *sums)
-        .where(JobRollup.dimension == "queue", JobRollup.minute >= clock.from_ms(first_ms), JobRollup.name != INTERNAL_QUEUE)
+        .where(
+            JobRollup.dimension == "queue",
+            JobRollup.minute >= clock.from_ms(first_ms),
+            JobRollup.name != INTERNAL_QUEUE,
+        )
         .group_by(JobRollup.minute)
     )
     if queue:
@@ -107,7 +115,10 @@ def failing_types(session: Session, span: timedelta, limit: int = 5) -> list[tup
     rows = session.execute(
         select(JobRollup.name, failed, ended)
         .where(JobRollup.dimension == "type", JobRollup.minute >= since)
-        .group_by(JobRollup.name).having(failed > 0).order_by(failed.desc()).limit(limit)
+        .group_by(JobRollup.name)
+        .having(failed > 0)
+        .order_by(failed.desc())
+        .limit(limit)
     )
     return [(name, int(bad), int(all_)) for name, bad, all_ in rows]
 
@@ -121,8 +132,10 @@ def _depths(broker: Broker, names: Sequence[str]) -> dict[str, int]:
 
 def _oldest_wait_ms(session: Session, queue: str) -> int | None:
     oldest = session.scalar(
-        select(JobStatus.enqueued_at).where(JobStatus.queue == queue, JobStatus.state == State.PENDING)
-        .order_by(JobStatus.enqueued_at, JobStatus.id).limit(1)
+        select(JobStatus.enqueued_at)
+        .where(JobStatus.queue == queue, JobStatus.state == State.PENDING)
+        .order_by(JobStatus.enqueued_at, JobStatus.id)
+        .limit(1)
     )
     return None if oldest is None else max(0, clock.now_ms() - clock.to_ms(oldest))
 
@@ -131,6 +144,12 @@ def _bucket(at_ms: int, values: list[int]) -> Bucket:
     enqueued, completed, failed, retried, cancelled, wait_ms, runtime_ms = values
     ended = completed + failed
     return Bucket(
-        clock.from_ms(at_ms), enqueued, completed, failed, retried, cancelled,
-        mean_wait_ms=wait_ms / ended if ended else None, mean_runtime_ms=runtime_ms / ended if ended else None,
+        clock.from_ms(at_ms),
+        enqueued,
+        completed,
+        failed,
+        retried,
+        cancelled,
+        mean_wait_ms=wait_ms / ended if ended else None,
+        mean_runtime_ms=runtime_ms / ended if ended else None,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 from celery import signals
@@ -15,6 +14,7 @@ from celery.exceptions import (
     WorkerLostError,
 )
 
+from console import clock
 from console.tracking.events import MAX_TEXT, Event, Kind
 from console.tracking.headers import RUN_HEADER
 from console.tracking.tracker import Tracker
@@ -22,8 +22,11 @@ from console.tracking.tracker import Tracker
 MAX_MESSAGE = 2_000
 MAX_TRACEBACK = 100_000
 _REASONS: list[tuple[type[BaseException], str]] = [
-    (SoftTimeLimitExceeded, "soft_timeout"), (TimeLimitExceeded, "timeout"), (WorkerLostError, "worker_lost"),
-    (MemoryError, "memory"), (Reject, "rejected"),
+    (SoftTimeLimitExceeded, "soft_timeout"),
+    (TimeLimitExceeded, "timeout"),
+    (WorkerLostError, "worker_lost"),
+    (MemoryError, "memory"),
+    (Reject, "rejected"),
 ]
 
 _tracker: Tracker | None = None
@@ -52,14 +55,16 @@ def error_data(error: BaseException, traceback: str | None) -> dict[str, Any]:
         (word for known, word in _REASONS if isinstance(error, known)), "exception"
     )
     return {
-        "error_type": name[:255], "error_message": _text(error)[:MAX_MESSAGE], "reason": reason,
+        "error_type": name[:255],
+        "error_message": _text(error)[:MAX_MESSAGE],
+        "reason": reason,
         "traceback": None if traceback is None else _middle_out(traceback),
     }
 
 
 def now_ms() -> int:
     """Milliseconds since 1970 UTC."""
-    return time.time_ns() // 1_000_000
+    return clock.now_ms()
 
 
 def event_of(kind: Kind, request: Context, **data: Any) -> Event:
@@ -78,26 +83,36 @@ def _base_run(request: Context) -> int:
 
 @signals.after_task_publish.connect(weak=False)
 def _published(
-    sender: str | None = None, headers: dict[str, Any] | None = None, body: Any = None, routing_key: str | None = None,
-    exchange: str | None = None, **_: Any,
+    sender: str | None = None,
+    headers: dict[str, Any] | None = None,
+    body: Any = None,
+    routing_key: str | None = None,
+    **_: Any,
 ) -> None:
-    """In the producer; for retries, chains and chord bodies in the child. Protocol 2 bodies are (args, kwargs, options)."""
+    """In the producer; for retries, chains and chord bodies in the child. A body is (args, kwargs, options)."""
     if _tracker is None or not headers or "id" not in headers or not isinstance(body, tuple | list) or len(body) < 2:
         return
     run = int(headers.get(RUN_HEADER) or 0) + int(headers.get("replaced_task_nesting") or 0)
     _tracker.emit(
         Event(
-            Kind.PUBLISHED, str(headers["id"]), now_ms(), run, int(headers.get("retries") or 0),
+            Kind.PUBLISHED,
+            str(headers["id"]),
+            now_ms(),
+            run,
+            int(headers.get("retries") or 0),
             {
-                "type": sender or headers.get("task"), "queue": routing_key, "payload": payload_json(body[0], body[1]),
-                "parent_id": headers.get("parent_id"), "root_id": headers.get("root_id"),
+                "type": sender or headers.get("task"),
+                "queue": routing_key,
+                "payload": payload_json(body[0], body[1]),
+                "parent_id": headers.get("parent_id"),
+                "root_id": headers.get("root_id"),
             },
         )
     )
 
 
 @signals.task_prerun.connect(weak=False)
-def _started(sender: Task | None = None, task: Task | None = None, args: Any = None, kwargs: Any = None, **_: Any) -> None:
+def _started(task: Task | None = None, args: Any = None, kwargs: Any = None, **_: Any) -> None:
     """In the child. A message that was delivered before counts as another run of the same attempt."""
     if _tracker is None or task is None:
         return
@@ -107,11 +122,17 @@ def _started(sender: Task | None = None, task: Task | None = None, args: Any = N
     if info.get("redelivered"):
         run += _tracker.deliveries(str(request.id), run, int(request.retries or 0))
     request.celeriac_delivery = run
-    request.celeriac_started = time.monotonic()
+    request.celeriac_started = clock.monotonic()
     _tracker.emit(
         event_of(
-            Kind.STARTED, request, type=task.name, queue=info.get("routing_key"), worker=request.hostname,
-            payload=payload_json(args, kwargs), parent_id=request.parent_id, root_id=request.root_id,
+            Kind.STARTED,
+            request,
+            type=task.name,
+            queue=info.get("routing_key"),
+            worker=request.hostname,
+            payload=payload_json(args, kwargs),
+            parent_id=request.parent_id,
+            root_id=request.root_id,
             note="delivered again" if info.get("redelivered") else None,
         )
     )
@@ -130,7 +151,9 @@ def _ended(task: Task | None = None, state: str | None = None, retval: Any = Non
 
 
 @signals.task_failure.connect(weak=False)
-def _failed(sender: Task | None = None, task_id: str = "", exception: BaseException | None = None, einfo: Any = None, **_: Any) -> None:
+def _failed(
+    sender: Task | None = None, task_id: str = "", exception: BaseException | None = None, einfo: Any = None, **_: Any
+) -> None:
     """In the child; in the main process for a lost child, a rejected message and the hard time limit (then twice)."""
     if _tracker is None or sender is None or exception is None:
         return
@@ -143,12 +166,14 @@ def _failed(sender: Task | None = None, task_id: str = "", exception: BaseExcept
 
 
 @signals.task_retry.connect(weak=False)
-def _retrying(sender: Task | None = None, request: Context | None = None, reason: Any = None, einfo: Any = None, **_: Any) -> None:
+def _retrying(request: Context | None = None, reason: Any = None, einfo: Any = None, **_: Any) -> None:
     """In the child. Celeriac's own job types have planned their retry already, durably."""
     if _tracker is None or request is None or getattr(request, "celeriac_planned", False):
         return
     error = getattr(reason, "exc", None) or reason
-    data = error_data(error, str(einfo.traceback)) if isinstance(error, BaseException) else {"error_message": str(error)}
+    data = (
+        error_data(error, str(einfo.traceback)) if isinstance(error, BaseException) else {"error_message": str(error)}
+    )
     _tracker.emit(event_of(Kind.RETRY, request, runtime_ms=_runtime_ms(request), worker=request.hostname, **data))
 
 
@@ -175,8 +200,11 @@ def _unknown(name: str | None = None, id: str | None = None, message: Any = None
         payload = None
     retries, run = int(headers.get("retries") or 0), int(headers.get(RUN_HEADER) or 0)
     data = {
-        "type": name, "queue": (message.delivery_info or {}).get("routing_key"), "payload": payload,
-        "reason": "unknown_type", "error_type": "NotRegistered",
+        "type": name,
+        "queue": (message.delivery_info or {}).get("routing_key"),
+        "payload": payload,
+        "reason": "unknown_type",
+        "error_type": "NotRegistered",
         "error_message": f"No worker on this queue has a job type named {name!r}.",
     }
     _tracker.emit(Event(Kind.FAILED, str(id), now_ms(), run, retries, data))
@@ -211,7 +239,7 @@ def _worker_shutdown(**_: Any) -> None:
 
 def _runtime_ms(request: Context) -> int | None:
     started = getattr(request, "celeriac_started", None)
-    return None if started is None else int((time.monotonic() - started) * 1000)
+    return None if started is None else int((clock.monotonic() - started) * 1000)
 
 
 def _result_json(value: Any) -> str | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import redis
 
+from console import clock
 from console.tracking import spool
 from console.tracking.events import STREAM_PREFIX
 
@@ -44,8 +45,8 @@ class Shipper:
         """Ships what is there, for at most `within_s` seconds, and ends the thread."""
         self._stop.set()
         self._thread.join(within_s)
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
+        deadline = clock.monotonic() + within_s
+        while clock.monotonic() < deadline:
             try:
                 if not self.ship():
                     return
@@ -72,9 +73,9 @@ class Shipper:
             try:
                 self._on_tick()
                 self.ship()
-                if time.monotonic() >= self._adopt_at:
+                if clock.monotonic() >= self._adopt_at:
                     self.adopt()
-                    self._adopt_at = time.monotonic() + ADOPT_EVERY_S
+                    self._adopt_at = clock.monotonic() + ADOPT_EVERY_S
                 pause = INTERVAL_S
             except redis.RedisError as error:
                 if pause == INTERVAL_S:

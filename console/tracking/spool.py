@@ -100,7 +100,7 @@ def files(directory: Path) -> list[Path]:
         found = [path for path in directory.iterdir() if path.name != LOCK_NAME]
     except FileNotFoundError:
         return []
-    return sorted(found, key=lambda path: _pid_and_number(path))
+    return sorted(found, key=_pid_and_number)
 
 
 def adoptable(root: Path, own: Path | None) -> Iterator[tuple[Path, int]]:

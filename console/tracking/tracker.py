@@ -7,12 +7,12 @@ import logging
 import os
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import redis
 from celery import Celery
 
+from console import clock
 from console.tracking.events import STREAM_PREFIX, Event, Kind
 from console.tracking.shipper import FIELD, Shipper
 from console.tracking.spool import Directory, Writer, stream_of
@@ -82,7 +82,13 @@ class Tracker:
 
     def begin_worker(self, name: str, concurrency: int, queues: list[str]) -> None:
         """This is a worker's main process: it ships for its children and reports that it lives."""
-        self._worker = {"pid": os.getpid(), "concurrency": concurrency, "queues": queues, "started_ms": _now_ms(), "name": name}
+        self._worker = {
+            "pid": os.getpid(),
+            "concurrency": concurrency,
+            "queues": queues,
+            "started_ms": _now_ms(),
+            "name": name,
+        }
         self.begin()
 
     def begin_pool_child(self) -> None:
@@ -117,9 +123,9 @@ class Tracker:
             return self._writer
 
     def _on_tick(self) -> None:
-        if self._worker and time.monotonic() >= self._beat_at:
+        if self._worker and clock.monotonic() >= self._beat_at:
             self._report(stopped=False)
-            self._beat_at = time.monotonic() + HEARTBEAT_S
+            self._beat_at = clock.monotonic() + HEARTBEAT_S
 
     def _report(self, *, stopped: bool) -> None:
         if self._worker and self._directory:
@@ -145,7 +151,7 @@ def track(app: Celery, *, url: str | None = None, spool: Path | None = None, str
     CELERIAC_STREAMS of the console. Raises `ValueError` when neither `url` nor a Redis broker is known.
     """
     global _tracker  # noqa: PLW0603  Celery's signals are global to a process, so is what they report to
-    from console.tracking import hooks  # noqa: PLC0415  hooks need this module
+    from console.tracking import hooks
 
     where = url or app.conf.broker_url or ""
     if not where.startswith(("redis://", "rediss://")):
@@ -158,4 +164,4 @@ def track(app: Celery, *, url: str | None = None, spool: Path | None = None, str
 
 
 def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return clock.now_ms()

@@ -36,8 +36,13 @@ def list_workers(session: Session) -> list[WorkerView]:
     rows = session.scalars(select(Worker).where(Worker.seen_at > now - timedelta(days=1)).limit(1_000))
     views = [
         WorkerView(
-            name=row.name, pid=row.pid, concurrency=row.concurrency, queues=tuple(json.loads(row.queues)),
-            started_at=row.started_at, seen_at=row.seen_at, stopped_at=row.stopped_at,
+            name=row.name,
+            pid=row.pid,
+            concurrency=row.concurrency,
+            queues=tuple(json.loads(row.queues)),
+            started_at=row.started_at,
+            seen_at=row.seen_at,
+            stopped_at=row.stopped_at,
             alive=row.stopped_at is None and row.seen_at > now - SILENT_AFTER,
         )
         for row in rows

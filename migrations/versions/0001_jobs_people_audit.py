@@ -185,7 +185,15 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for table in (
-        "worker", "user", "stream_checkpoint", "job_status", "job_rollup", "job_count", "job_attempt",
-        "idempotency_key", "audit_entry", "api_token",
+        "worker",
+        "user",
+        "stream_checkpoint",
+        "job_status",
+        "job_rollup",
+        "job_count",
+        "job_attempt",
+        "idempotency_key",
+        "audit_entry",
+        "api_token",
     ):
         op.drop_table(table)
