@@ -27,6 +27,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "flush": ("console.commands.flush:flush", "Delete failed jobs."),
     "cancel": ("console.commands.cancel:cancel", "Cancel jobs."),
     "dispatch": ("console.commands.dispatch:dispatch", "Dispatch jobs."),
+    "users": ("console.commands.users:users", "List, add and change people."),
+    "tokens": ("console.commands.tokens:tokens", "Make, list and revoke API tokens."),
     "monitor": ("console.commands.monitor:monitor", "Show queues, workers and what is wrong."),
 }
 """Name → where the command is ("module:attribute") and what it is for, in one line. New commands go here."""

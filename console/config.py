@@ -24,6 +24,7 @@ _INSTALLED = Path(__file__).resolve().parent / "_resources"
 RESOURCES = _INSTALLED if _INSTALLED.is_dir() else PROJECT_DIR
 """Where templates/, static/ and migrations/ are: in an installed wheel beside the code, in a checkout at its root."""
 RUNTIME_FILE = "runtime.json"
+DATABASE_FILE = "celeriac.db"
 
 
 def _env(name: str) -> AliasChoices:
@@ -144,7 +145,7 @@ class Settings(BaseSettings):
         return (
             self.database_url
             or self._runtime().get("database_url")
-            or f"sqlite:///{(self.data / 'celeriac.db').absolute()}"
+            or f"sqlite:///{(self.data / DATABASE_FILE).absolute()}"
         )
 
     @property

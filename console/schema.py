@@ -1,36 +1,33 @@
-"""The schema of the database: which revision it has, which one this version needs, and how to get there."""
+"""The schema of the database: which revision it has, whether that is the one needed, and how to get there."""
 
 from __future__ import annotations
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine
+from typing import TYPE_CHECKING
 
-from console import db
+from sqlalchemy import Connection, Engine, inspect
+
+from console import db, revisions
 from console.config import RESOURCES
 from console.errors import Conflict
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 LOCK_KEY = 0x43454C45
 """Any number, the same in every version: the PostgreSQL advisory lock that migrations take turns by."""
 
 
-def head() -> str:
-    """The revision that this version needs."""
-    return _scripts().get_current_head() or ""
-
-
 def current(engine: Engine | None = None) -> str:
     """The revision that the database has; empty for a new one."""
     with (engine or db.engine()).connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() or ""
+        if not inspect(connection).has_table("alembic_version"):
+            return ""
+        return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")
 
 
 def is_current(engine: Engine | None = None) -> bool:
     """Whether the database has the schema that this version needs."""
-    return current(engine) == head()
+    return current(engine) == revisions.head()
 
 
 def upgrade(engine: Engine | None = None) -> bool:
@@ -41,8 +38,10 @@ def upgrade(engine: Engine | None = None) -> bool:
     """
     used = engine or db.engine()
     before = current(used)
-    if before == head():
+    if before == revisions.head():
         return False
+    from alembic import command
+
     _refuse_newer(before)
     with used.connect().execution_options(write=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
@@ -52,21 +51,22 @@ def upgrade(engine: Engine | None = None) -> bool:
 
 
 def _refuse_newer(revision: str) -> None:
+    from alembic.script import ScriptDirectory
+    from alembic.util.exc import CommandError
+
     try:
-        _scripts().get_revisions(revision or ())
+        ScriptDirectory.from_config(_config()).get_revisions(revision or ())
     except CommandError as error:
         raise Conflict(
-            f"The database was written by a newer Celeriac (schema {revision}; this one knows {head()}). "
+            f"The database was written by a newer Celeriac (schema {revision}; this one knows {revisions.head()}). "
             "Install that version, or use another --data or DATABASE_URL."
         ) from error
 
 
 def _config(connection: Connection | None = None) -> Config:
     """Alembic's configuration, made here so that an installed wheel needs no alembic.ini."""
+    from alembic.config import Config
+
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(RESOURCES / "migrations").replace("%", "%%"))
     return config
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())

@@ -153,11 +153,5 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _migrate(url: str) -> None:
     engine = create_engine(url)
     db.configure_engine(engine)
-    if schema.head():
-        schema.upgrade(engine)
-    else:  # until the first migration is written
-        from importlib import import_module
-        for models in config.PROJECT_DIR.glob("console/*/models.py"):
-            import_module(f"console.{models.parent.name}.models")
-        db.Base.metadata.create_all(engine)
+    schema.upgrade(engine)
     engine.dispose()

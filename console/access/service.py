@@ -13,7 +13,7 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from console import clock, ids
@@ -87,6 +87,27 @@ def change_password(session: Session, actor: Actor, email: str, present: str, ne
         said = "That is not your present password."
         raise InvalidInput(said, [{"field": "current_password", "message": said}])
     set_password(session, actor, email, new)
+
+
+def set_role(session: Session, actor: Actor, email: str, role: str) -> None:
+    """Gives a person another role, at once. Raises `NotFound`, `InvalidInput`, or `Conflict` for the last admin."""
+    user = _person(session, email)
+    if problems := _role_problems(role):
+        raise InvalidInput(problems[0]["message"], problems)
+    if role != Role.ADMIN:
+        _keep_an_admin(session, user)
+    record(session, actor, "users.role", "user", user.email, before=user.role, role=role)
+    user.role = role
+
+
+def set_active(session: Session, actor: Actor, email: str, active: bool) -> None:
+    """Lets a person sign in, or not any more, and signs them out. Raises `NotFound`, `Conflict` for the last admin."""
+    user = _person(session, email)
+    if not active:
+        _keep_an_admin(session, user)
+    user.active = active
+    user.session_key = ids.new_id()
+    record(session, actor, "users.enable" if active else "users.disable", "user", user.email)
 
 
 def authenticate(session: Session, email: str, password: str) -> User | None:
@@ -172,6 +193,13 @@ def _person(session: Session, email: str) -> User:
     if user is None:
         raise NotFound(f"Nobody has the address {email!r}.")
     return user
+
+
+def _keep_an_admin(session: Session, user: User) -> None:
+    """Somebody has to be able to look after the others. The rows are locked, so that two cannot go at once."""
+    admins = select(User.id).where(User.role == Role.ADMIN, User.active.is_(True)).order_by(User.id).with_for_update()
+    if set(session.scalars(admins)) == {user.id}:
+        raise Conflict(f"{user.email} is the only admin who can sign in. Make another one first.")
 
 
 def _matches(password_hash: str, password: str) -> bool:

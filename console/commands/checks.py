@@ -12,7 +12,7 @@ from typing import Any, cast
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from console import clock, db, presence, redis, schema
+from console import clock, db, presence, redis, revisions, schema
 from console.config import settings, without_password
 from console.embedded import readiness
 from console.jobs.models import JobStatus, StreamCheckpoint
@@ -98,7 +98,7 @@ def _database() -> Finding:
 
 
 def _schema() -> Finding:
-    has, needs = schema.current(), schema.head()
+    has, needs = schema.current(), revisions.head()
     if has == needs:
         return Finding(OK, f"Revision {has}")
     return Finding(FAIL, f"Revision {has or 'none'}; this version needs {needs}.", "Run `celeriac migrate`.")

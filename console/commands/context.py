@@ -12,7 +12,7 @@ from sqlalchemy import inspect
 from sqlalchemy.engine import make_url
 
 from console import db
-from console.audit.service import Actor
+from console.actor import Actor
 from console.config import settings, without_password
 from console.errors import NotConfigured
 from console.jobs.filters import JobFilter

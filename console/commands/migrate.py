@@ -6,7 +6,7 @@ import json
 
 import click
 
-from console import db, schema
+from console import db, revisions, schema
 from console.access import service as access
 from console.config import settings, without_password
 
@@ -23,10 +23,10 @@ def migrate(first_admin: bool, as_json: bool) -> None:
     changed = schema.upgrade()
     password = _first_admin() if first_admin else None
     if as_json:
-        click.echo(json.dumps({"changed": changed, "revision": schema.head(), "admin_password": password}))
+        click.echo(json.dumps({"changed": changed, "revision": revisions.head(), "admin_password": password}))
         return
     done = "brought to" if changed else "already has"
-    click.echo(f"{without_password(settings().database)}: {done} schema {schema.head()}.")
+    click.echo(f"{without_password(settings().database)}: {done} schema {revisions.head()}.")
     if password:
         click.echo(f"The first admin is admin@localhost with the password {password}")
 

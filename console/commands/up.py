@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from console import config
-from console.config import settings, without_password
+from console import config, revisions
+from console.config import DATABASE_FILE, Settings, settings, without_password
 from console.embedded import data_directory, ports, readiness, valkey
 from console.embedded.child import Service
 from console.embedded.orphans import ends_with_parent
@@ -97,7 +97,7 @@ def _start(supervisor: Supervisor, signals: Signals, *, demo: bool) -> None:
         broker_url = server.url
     web_url = f"http://{_in_url(readiness.reachable(now.host))}:{now.port}"
     data_directory.publish(now.data, broker_url=broker_url, database_url=now.database_url, web_url=web_url)
-    if password := _prepare_database(signals):
+    if password := _prepare_database(now, signals):
         click.echo(f"\n  Sign in as  admin@localhost\n  Password    {password}   (for the first start, shown only now)")
     supervisor.wait_ready()
     supervisor.start(services(now.data, web_url, demo=demo))
@@ -105,8 +105,10 @@ def _start(supervisor: Supervisor, signals: Signals, *, demo: bool) -> None:
     click.echo(f"\n  Ready at    {web_url}\n  Logs        {now.data / 'logs'}\n  Stop        Ctrl-C\n")
 
 
-def _prepare_database(signals: Signals) -> str | None:
+def _prepare_database(now: Settings, signals: Signals) -> str | None:
     """Runs `celeriac migrate`, in a process of its own so that this one stays small; the first admin's password."""
+    if not now.database_url and revisions.is_prepared(now.data / DATABASE_FILE):
+        return None  # which is most starts, and a second sooner
     command = [*CELERIAC, "migrate", "--first-admin", "--json"]
     process = subprocess.Popen(
         command,

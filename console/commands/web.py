@@ -7,6 +7,7 @@ from flask import Flask
 
 from console import config
 from console.config import settings
+from console.embedded.orphans import end_with_parent
 from console.web.server import Server
 
 
@@ -30,4 +31,5 @@ def _load_app() -> Flask:
     import tasks  # noqa: F401 - registers the job types
     from console.app import create_app
 
+    end_with_parent()
     return create_app()

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from console import clock
 from console.access.idempotency import IdempotencyKey
-from console.audit.service import Actor
+from console.actor import Actor
 from console.jobs.filters import JobFilter
 
 BATCH = 500

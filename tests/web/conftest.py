@@ -1,13 +1,13 @@
-"""What the tests of pages share: the application on real servers, people of each role, and browsers without scripts."""
+"""What the tests of pages share: the application on real servers, and people who open it in a browser."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import redis
+from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
@@ -15,81 +15,110 @@ from werkzeug.test import TestResponse
 
 from console import db
 from console.access import service
+from console.access.rules import Role
 from console.actor import SYSTEM
 from console.app import create_app
+from console.jobs import registry
 from console.jobs.rules import State
-from tests.factories.jobs import make_job
+from console.web import database as web_database
+from tests.factories.jobs import GREET, make_job
 
-PASSWORD = "correct horse battery"
+PASSWORD = "correct horse battery"  # noqa: S105 - of test people
+OUTSIDER = "outsider"
 
 
 class Browser:
-    """Follows links and fills forms as a browser without scripts does: with cookies and the token of the form."""
+    """One person's browser: keeps cookies, and sends the form token of the page it saw, as a form does."""
 
     def __init__(self, client: FlaskClient) -> None:
-        self.client = client
+        self._client = client
 
-    def get(self, address: str, **arguments: Any) -> TestResponse:
-        return self.client.get(address, **arguments)
+    def get(self, path: str, **more: Any) -> TestResponse:
+        return self._client.get(path, **more)
 
-    def token(self) -> str:
-        page = self.get("/account" if self.client.get_cookie("celeriac") else "/sign-in").text
-        if found := re.search(r'name="csrf_token" value="([^"]+)"', page):
-            return found[1]
-        return re.search(r'name="csrf_token" value="([^"]+)"', self.get("/sign-in").text)[1]  # type: ignore[index]
+    def fragment(self, path: str) -> TestResponse:
+        """As htmx asks."""
+        return self._client.get(path, headers={"HX-Request": "true"})
 
-    def post(self, address: str, data: dict[str, Any] | None = None, **arguments: Any) -> TestResponse:
-        return self.client.post(address, data={"csrf_token": self.token()} | (data or {}), **arguments)
+    def submit(self, path: str, **fields: Any) -> TestResponse:
+        """Sends a form."""
+        return self._client.post(path, data={"csrf_token": self._form_token(), **fields})
 
-    def sign_in(self, email: str, password: str = PASSWORD, **more: str) -> TestResponse:
-        return self.post("/sign-in", {"email": email, "password": password} | more)
+    def submit_forged(self, path: str, **fields: Any) -> TestResponse:
+        """Sends a form of another site, which cannot know the token."""
+        return self._client.post(path, data=fields)
+
+    def sign_in(self, email: str, password: str = PASSWORD, **fields: Any) -> TestResponse:
+        return self.submit("/sign-in", email=email, password=password, **fields)
+
+    def is_signed_in(self) -> bool:
+        return self._client.get("/account").status_code == 200
+
+    def _form_token(self) -> str:
+        for path in ("/account", "/sign-in"):
+            response = self._client.get(path)
+            if response.status_code == 200:
+                found = page(response).select_one("input[name=csrf_token]")
+                assert found is not None, f"{path} has a form without a token"
+                return str(found["value"])
+        raise AssertionError("no page with a form could be opened")
+
+
+def page(response: TestResponse) -> BeautifulSoup:
+    """The page, to look into."""
+    return BeautifulSoup(response.text, "html.parser")
+
+
+def said(response: TestResponse) -> str:
+    """What a person reads on the page, with single spaces."""
+    return " ".join(page(response).get_text(" ").split())
+
+
+def address(role: str) -> str:
+    return f"{role}@example.com"
 
 
 @pytest.fixture
-def app(sqlite_database: Engine, broker: redis.Redis) -> Flask:
-    with db.writing() as session:
-        for role in ("admin", "support", "user"):
-            service.create_user(session, SYSTEM, f"{role}@example.com", role, PASSWORD)
-    return create_app(lambda app: app.config.update(TESTING=False))
+def app(sqlite_database: Engine, broker: redis.Redis) -> Iterator[Flask]:
+    """The application on an empty database, with the form tokens and limits that it has in use."""
+    yield from serving()
+
+
+def serving() -> Iterator[Flask]:
+    """The application, closed afterwards."""
+    made = create_app(lambda app: app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False))
+    yield made
+    with made.app_context():
+        web_database.engine().dispose()
 
 
 @pytest.fixture
-def open_browser(app: Flask) -> Callable[[], Browser]:
-    """Opens another browser, with no cookies yet."""
-    return lambda: Browser(app.test_client())
+def browser_of(app: Flask) -> Callable[[str], Browser]:
+    """A browser in which a person of that role is signed in; `OUTSIDER`: nobody is."""
 
-
-@pytest.fixture
-def visitor(open_browser: Callable[[], Browser]) -> Browser:
-    """Nobody known."""
-    return open_browser()
-
-
-@pytest.fixture
-def browser_of(open_browser: Callable[[], Browser]) -> Callable[[str], Browser]:
-    """A browser in which somebody of that role is signed in."""
-
-    def sign_in(role: str) -> Browser:
-        browser = open_browser()
-        assert browser.sign_in(f"{role}@example.com").status_code == 302
+    def open_for(role: str) -> Browser:
+        browser = Browser(app.test_client())
+        if role != OUTSIDER:
+            add_person(role)
+            assert browser.sign_in(address(role)).status_code == 302
         return browser
 
-    return sign_in
-
-
-@pytest.fixture
-def admin(browser_of: Callable[[str], Browser]) -> Browser:
-    return browser_of("admin")
+    return open_for
 
 
 @pytest.fixture
 def support(browser_of: Callable[[str], Browser]) -> Browser:
-    return browser_of("support")
+    return browser_of(Role.SUPPORT)
 
 
 @pytest.fixture
-def end_user(browser_of: Callable[[str], Browser]) -> Browser:
-    return browser_of("user")
+def admin(browser_of: Callable[[str], Browser]) -> Browser:
+    return browser_of(Role.ADMIN)
+
+
+@pytest.fixture
+def outsider(browser_of: Callable[[str], Browser]) -> Browser:
+    return browser_of(OUTSIDER)
 
 
 @pytest.fixture
@@ -101,3 +130,19 @@ def job(app: Flask) -> Callable[..., str]:
             return make_job(session, state, **columns).id
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def greet_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job type that exists during the test only."""
+    monkeypatch.setitem(registry._types, GREET.name, GREET)
+
+
+def add_person(role: str) -> None:
+    with db.writing() as session:
+        service.create_user(session, SYSTEM, address(role), role, PASSWORD)
+
+
+def add_token(role: str, **more: Any) -> str:
+    with db.writing() as session:
+        return service.create_token(session, SYSTEM, f"of-{role}", role, **more)

@@ -137,7 +137,7 @@ def test_the_first_admin_signs_in_with_the_printed_password(outsider: Browser) -
     with db.writing() as session:
         assert service.ensure_admin(session) is None
     outsider.sign_in("admin@localhost", password)
-    assert "the password that Celeriac made at its first start" in said(outsider.get("/overview"))
+    assert "the password that Celeriac made at its first start" in said(outsider.get("/"))
 
 
 def test_a_new_password_ends_sessions_elsewhere(support: Browser) -> None:

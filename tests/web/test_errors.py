@@ -1,0 +1,114 @@
+"""What is shown when something is not there, not allowed or broken: a page for people, problem details for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, text
+
+from console import db
+from console.app import create_app
+from console.web import database as web_database
+from tests.web.conftest import Browser, add_token, page, said
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/jobs/no-such-job", "/jobs/a/b/c", "/static/nothing.js"])
+def test_what_is_not_there_has_a_page(support: Browser, path: str) -> None:
+    response = support.get(path)
+    assert response.status_code == HTTPStatus.NOT_FOUND
+    assert response.mimetype == "text/html"
+    assert "Not found" in said(response).replace("Found", "found")
+    response.close()
+
+
+def test_an_outsider_gets_one_too(outsider: Browser) -> None:
+    response = outsider.get("/nowhere")
+    assert response.status_code == HTTPStatus.NOT_FOUND
+    assert "There is nothing at this address." in said(response)
+
+
+def test_a_piece_of_a_page_gets_a_piece(support: Browser) -> None:
+    response = support.fragment("/jobs/no-such-job")
+    assert response.status_code == HTTPStatus.NOT_FOUND
+    assert page(response).select_one("html") is None
+
+
+def test_programs_get_problem_details(app: Flask) -> None:
+    headers = {"Authorization": f"Bearer {add_token('support')}"}
+    for path, method, status in (
+        ("/api/nowhere", "GET", 404), ("/api/v1/jobs/no-such-job", "GET", 404), ("/api/v1/queues", "POST", 405),
+    ):
+        response = app.test_client().open(path, method=method, headers=headers)
+        assert (response.status_code, response.mimetype) == (status, "application/problem+json"), path
+        assert response.json["status"] == status
+
+
+def test_what_breaks_tells_nothing_of_its_inside(app: Flask, outsider: Browser) -> None:
+    from console.web.permissions import public
+
+    @public
+    def broken() -> str:
+        raise RuntimeError("password=hunter2")
+
+    app.add_url_rule("/broken", "broken", broken)
+    app.add_url_rule("/api/broken", "api_broken", broken)
+    for path, kind in (("/broken", "text/html"), ("/api/broken", "application/problem+json")):
+        response = outsider.get(path)
+        assert (response.status_code, response.mimetype) == (HTTPStatus.INTERNAL_SERVER_ERROR, kind)
+        assert "hunter2" not in response.text
+
+
+def test_a_database_that_is_away_is_said_and_tried_again(support: Browser) -> None:
+    with db.engine().connect() as connection:
+        connection.exec_driver_sql("ALTER TABLE job_status RENAME TO job_status_hidden")
+        connection.commit()
+    response = support.get("/jobs")
+    assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert response.headers["Retry-After"] == "5"
+    assert "This page tries again by itself." in said(response)
+
+
+def test_even_the_frame_is_not_needed_for_it(support: Browser) -> None:
+    with db.engine().connect() as connection:
+        connection.exec_driver_sql('ALTER TABLE "user" RENAME TO user_hidden')
+        connection.commit()
+    response = support.get("/jobs")
+    assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert page(response).select_one('meta[http-equiv="refresh"]') is not None
+
+
+@pytest.mark.parametrize("path", ["/jobs?state=BROKEN", "/jobs?before=yesterday", "/jobs?queue=a%00b", "/jobs?cursor=!!"])
+def test_an_address_that_cannot_be_understood_says_why(support: Browser, path: str) -> None:
+    response = support.get(path)
+    assert response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert "The input is not valid" in said(response)
+
+
+class TestReadiness:
+    """`/readyz` for whoever decides if requests may come here."""
+
+    def test_all_is_well(self, outsider: Browser) -> None:
+        response = outsider.get("/readyz")
+        assert (response.status_code, response.json) == (
+            200, {"status": "ok", "checks": {"database": "ok", "broker": "ok", "schema": "ok"}}
+        )
+
+    def test_a_broker_that_is_away(self, sqlite_database: Engine, setting: Callable[[str, str], None]) -> None:
+        setting("BROKER_URL", "redis://127.0.0.1:1/0")
+        app = create_app()
+        response = app.test_client().get("/readyz")
+        assert (response.status_code, response.json["status"]) == (503, "unavailable")
+        assert response.json["checks"] == {"database": "ok", "broker": "does not answer", "schema": "ok"}
+        assert app.test_client().get("/healthz").json == {"status": "ok"}
+        with app.app_context():
+            web_database.engine().dispose()
+
+    def test_a_schema_of_another_version(self, outsider: Browser) -> None:
+        with db.writing() as session:
+            session.execute(text("DELETE FROM alembic_version"))
+        response = outsider.get("/readyz")
+        assert response.status_code == 503
+        assert response.json["checks"]["schema"] == "is of another version; run `celeriac migrate`"
