@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from random import Random
 from typing import Any
@@ -99,11 +101,41 @@ class Flaky(Job):
         return f"worked at attempt {self.attempt}"
 
 
+class Kill(Job):
+    """Kills its own process, as a crash in a library would."""
+
+    name = "demo.kill"
+    schema = Nothing
+    retry_policy = Never()
+
+    def handle(self, payload: Nothing) -> None:
+        """Does not return."""
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class AllocatePayload(BaseModel):
+    """How much memory to ask for."""
+
+    megabytes: int = Field(600, ge=1, le=100_000)
+
+
+class Allocate(Job):
+    """Asks for memory, more than it may have if told so."""
+
+    name = "demo.allocate"
+    schema = AllocatePayload
+    retry_policy = Never()
+
+    def handle(self, payload: AllocatePayload) -> int:
+        """Returns how many bytes it got."""
+        return len(bytearray(payload.megabytes * 1024 * 1024))
+
+
 class Chunks(Job):
     """Works step by step and reports how far it is."""
 
     name = "demo.progress"
-    queue = "heavy"
+    queue_name = "heavy"
     schema = ChunksPayload
     retry_policy = Never()
 

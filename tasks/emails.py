@@ -24,7 +24,7 @@ class SendEmail(Job):
     """Sends a message in text and HTML from a template."""
 
     name = "emails.send"
-    queue = "emails"
+    queue_name = "emails"
     schema = EmailPayload
     retry_policy = Exponential(base_s=30)
 

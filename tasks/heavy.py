@@ -68,7 +68,7 @@ class HeavyJob(Job):
     """Base of batch jobs: queue `heavy`, files of their own, a checkpoint."""
 
     abstract = True
-    queue = "heavy"
+    queue_name = "heavy"
     retry_policy = Fixed((60, 300))
 
     def folder(self) -> Path:

@@ -60,7 +60,7 @@ class Job(Task):
     typing = False
     Request = "tasks.request:JobRequest"
 
-    queue: ClassVar[str] = "default"
+    queue_name: ClassVar[str] = "default"
     schema: ClassVar[type[BaseModel]]
     retry_policy: ClassVar[RetryPolicy] = Fixed()
     job_priority: ClassVar[int | None] = None
@@ -76,7 +76,7 @@ class Job(Task):
         super().__init_subclass__(**kwargs)
         if cls.__dict__.get("abstract") or not cls.__dict__.get("name"):
             return
-        given = queue_limits(cls.queue)
+        given = queue_limits(cls.queue_name)
         cls.limits = Limits(
             max_attempts=cls.max_attempts or given.max_attempts,
             timeout_s=cls.timeout_s or given.timeout_s,
@@ -88,7 +88,7 @@ class Job(Task):
         register(
             JobType(
                 name=cls.name,
-                queue=cls.queue,
+                queue=cls.queue_name,
                 schema=cls.schema,
                 limits=cls.limits,
                 retry=cls.retry_policy,

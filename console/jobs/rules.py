@@ -76,6 +76,7 @@ _ATTEMPT_ENDS = _ENDS | {Kind.RETRY, Kind.LOST}
 
 MAX_MOMENTS = 500
 MAX_RUN, MAX_RETRIES = 127, 1023
+MAX_NAME = 255
 
 
 def version(run: int, retries: int, kind: Kind, at_ms: int) -> int:
@@ -201,7 +202,7 @@ def _describe(row: Row, event: Event, data: dict[str, Any]) -> None:
     row.enqueued_at = min(row.enqueued_at, event.at_ms) if row.enqueued_at else event.at_ms
     for name in ("type", "queue"):
         if not getattr(row, name) and data.get(name):
-            setattr(row, name, data[name])
+            setattr(row, name, str(data[name])[:MAX_NAME])
     for name in ("payload", "message", "parent_id", "root_id", "retry_of", "priority", "max_attempts", "tags"):
         if getattr(row, name) is None and data.get(name) is not None:
             setattr(row, name, data[name])

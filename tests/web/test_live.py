@@ -21,6 +21,7 @@ def own_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     monkeypatch.setattr(live, "stopping", stopping)
     monkeypatch.setattr(live, "hub", hub)
     monkeypatch.setattr(live, "WAKE_S", 0.05)
+    monkeypatch.setattr(live, "LONGEST_S", 10.0)  # a test that waits in vain ends
     yield stopping
     stopping.set()
     if hub._thread is not None:
@@ -36,19 +37,28 @@ class Reader:
         assert self.response.status_code == 200, self.response.text
         assert self.response.mimetype == "text/event-stream"
         self._chunks = iter(self.response.response)
+        self._events = self._parsed()
 
     def next(self, event: str) -> str:
         """The data of the next event of that name."""
-        for chunk in self._chunks:
-            body = chunk.decode() if isinstance(chunk, bytes) else chunk
-            for written in body.split("\n\n"):
-                lines = dict(line.split(": ", 1) for line in written.splitlines() if not line.startswith(":"))
-                if lines.get("event") == event:
-                    return lines["data"]
+        for name, data in self._events:
+            if name == event:
+                return data
         raise AssertionError(f"the stream ended without {event!r}")
 
+    def _parsed(self) -> Iterator[tuple[str, str]]:
+        for chunk in self._chunks:
+            for written in _text(chunk).split("\n\n"):
+                lines = dict(line.split(": ", 1) for line in written.splitlines() if not line.startswith(":"))
+                if "event" in lines:
+                    yield lines["event"], lines["data"]
+
     def rest(self) -> str:
-        return "".join(chunk.decode() if isinstance(chunk, bytes) else chunk for chunk in self._chunks)
+        return "".join(map(_text, self._chunks))
+
+
+def _text(chunk: bytes | str) -> str:
+    return chunk.decode() if isinstance(chunk, bytes) else chunk
 
 
 @pytest.fixture

@@ -1,0 +1,152 @@
+"""Real processes, killed while they work: every job ends, and is counted once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+from sqlalchemy import Engine
+
+from console import clock, db
+from console.audit.service import SYSTEM
+from console.embedded.valkey import Valkey
+from console.jobs import queries, service
+from console.jobs.filters import JobFilter
+from console.jobs.queries import JobDetail
+from console.jobs.registry import job_type
+from console.jobs.rules import ENDED, State
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start(broker: redis.Redis, valkey_server: Valkey, sqlite_database: Engine, tmp_path: Path) -> Iterator[Start]:
+    """Starts a command of ours on this test's servers; all are stopped in the end."""
+    import tasks  # noqa: F401  registers the job types
+
+    running: list[subprocess.Popen[bytes]] = []
+    environment = os.environ | {"BROKER_URL": valkey_server.url, "CELERIAC_DATA": str(tmp_path / "data")}
+
+    def begin(*arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-P", "-m", "console", *arguments]
+        with (tmp_path / f"{arguments[0]}-{len(running)}.log").open("wb") as log:
+            running.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+        return running[-1]
+
+    yield begin
+    for process in running:
+        process.terminate()
+    for process in running:
+        process.wait(20)
+
+
+def dispatch(name: str, payload: dict[str, object], count: int = 1, **options: object) -> list[str]:
+    with db.writing() as session:
+        chosen = service.DispatchOptions(**options)  # type: ignore[arg-type]
+        return service.dispatch(session, SYSTEM, job_type(name), payload, chosen, count)
+
+
+def job(job_id: str) -> JobDetail:
+    with db.reading() as session:
+        return queries.get_job(session, job_id)
+
+
+def counts() -> dict[State, int]:
+    with db.reading() as session:
+        return queries.count_by_state(session, JobFilter())
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    import time
+
+    limit = clock.monotonic() + seconds
+    while not condition():
+        assert clock.monotonic() < limit, counts()
+        time.sleep(0.1)
+
+
+def test_a_life_with_retries_delay_and_failure(start: Start) -> None:
+    for command in ("work", "beat", "recorder"):
+        start(command)
+    flaky = dispatch("demo.flaky", {"fail_times": 2})[0]
+    later = dispatch("demo.noop", {}, delay_s=2)[0]
+    failed = dispatch("demo.fail", {"message": "no such customer"})[0]
+    assert job(later).line.state == State.SCHEDULED
+    wait_for(lambda: all(job(one).line.state in ENDED for one in (flaky, later, failed)))
+    assert (job(flaky).line.state, job(flaky).line.attempts) == (State.COMPLETED, 3)
+    assert [attempt.error_type for attempt in job(flaky).failed_attempts] == ["ConnectionError"] * 2
+    assert job(later).line.state == State.COMPLETED
+    assert (job(failed).line.state, job(failed).line.error_message) == (State.RETRYABLE, "no such customer")
+    with db.writing() as session:
+        again = service.retry_job(session, SYSTEM, failed)
+    wait_for(lambda: job(again).line.state in ENDED)
+    assert (job(failed).line.state, job(failed).line.retried_as) == (State.FAILED, again)
+
+
+def test_killed_children_workers_and_recorders_lose_and_double_nothing(start: Start) -> None:
+    worker, recorder = start("work"), start("recorder")
+    start("beat")
+    dispatch("demo.noop", {}, count=1_000)
+    dispatch("demo.sleep", {"seconds": 0.01}, count=400)
+    wait_for(lambda: counts().get(State.COMPLETED, 0) > 50)
+    for child in psutil.Process(worker.pid).children():
+        child.kill()
+    wait_for(lambda: counts().get(State.COMPLETED, 0) > 200)
+    recorder.kill()
+    recorder.wait()
+    start("recorder")
+    wait_for(lambda: counts().get(State.COMPLETED, 0) > 400)
+    worker.kill()
+    worker.wait()
+    start("work", "--name", "second@%h")
+    wait_for(lambda: counts() == {State.COMPLETED: 1_400}, 90)
+
+
+def test_a_job_that_kills_its_process_again_and_again_is_stopped(start: Start) -> None:
+    for command in ("work", "beat", "recorder"):
+        start(command)
+    killer = dispatch("demo.kill", {})[0]
+    wait_for(lambda: job(killer).line.state in ENDED)
+    assert (job(killer).line.state, job(killer).line.reason) == (State.RETRYABLE, "worker_lost")
+
+
+def test_limits_end_a_job_with_a_reason(start: Start) -> None:
+    for command in ("work", "beat", "recorder"):
+        start(command)
+    greedy = dispatch("demo.allocate", {"megabytes": 600})[0]
+    unknown = dispatch_unknown()
+    wait_for(lambda: job(greedy).line.state in ENDED and known(unknown))
+    assert job(greedy).line.reason == "memory"
+    assert (job(unknown).line.state, job(unknown).line.reason) == (State.RETRYABLE, "unknown_type")
+
+
+def test_a_cancelled_job_does_not_start(start: Start) -> None:
+    start("recorder")
+    waiting = dispatch("demo.noop", {})[0]
+    with db.writing() as session:
+        assert service.cancel_job(session, SYSTEM, waiting) == State.PENDING
+    start("work")
+    other = dispatch("demo.noop", {})[0]
+    wait_for(lambda: job(other).line.state in ENDED)
+    assert job(waiting).line.state == State.CANCELLED
+    assert job(waiting).line.attempts == 0
+
+
+def dispatch_unknown() -> str:
+    """A message of a job type that no worker has."""
+    from console.broker.port import Message
+    from console.broker.valkey import broker
+
+    broker().publish([Message(id="unknown-1", type="nobody.has_this", queue="default")])
+    return "unknown-1"
+
+
+def known(job_id: str) -> bool:
+    with db.reading() as session:
+        return queries.state_and_attempts(session, job_id) is not None

@@ -1,0 +1,160 @@
+"""`celeriac up` as a person starts it, with everything that it starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from console.embedded import ports, readiness
+
+CELERIAC = [sys.executable, "-P", "-m", "console"]
+START_TIMEOUT_S = 60
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class Up:
+    """A running `up`; `said` is what it has printed so far."""
+
+    data: Path
+    port: int
+    process: subprocess.Popen[str] = field(init=False)
+    said: str = ""
+
+    def start(self) -> None:
+        """Starts it and returns when it says that it is ready."""
+        self.process = subprocess.Popen(
+            [*CELERIAC, "up", "--data", str(self.data), "--port", str(self.port)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.data.parent, process_group=0,
+        )
+        assert self.process.stdout
+        self.said = ""
+        for line in self.process.stdout:
+            self.said += line
+            if line.startswith("  Stop"):
+                return
+        raise AssertionError(f"It did not start: {self.said}")
+
+    def stop(self) -> tuple[int, str]:
+        """As Ctrl-C does; its exit code and what it said last."""
+        self.process.send_signal(signal.SIGINT)
+        last, _ = self.process.communicate(timeout=60)
+        return self.process.returncode, last
+
+    def children(self) -> dict[str, psutil.Process]:
+        """The processes that it started, by name."""
+        found = psutil.Process(self.process.pid).children()
+        return {"valkey" if "valkey" in one.cmdline()[0] else one.cmdline()[-1]: one for one in found}
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    made = Up(tmp_path / "var", ports.find_free())
+    yield made
+    if made.process.poll() is None:
+        made.process.terminate()
+        made.process.communicate(timeout=60)
+
+
+def celeriac(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*CELERIAC, *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+
+def wait_until(holds: object, what: str, seconds: float = 30) -> None:
+    limit = time.monotonic() + seconds
+    while not holds():  # type: ignore[operator]
+        assert time.monotonic() < limit, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+def test_a_first_start_a_second_one_and_the_end(up: Up) -> None:
+    up.start()
+    assert re.search(r"Sign in as  admin@localhost\n  Password    \S{12,}", up.said)
+    assert f"http://127.0.0.1:{up.port}" in up.said
+    checked = celeriac("doctor", "--json", "--data", str(up.data))
+    assert checked.returncode == 0, checked.stdout
+    assert {one["state"] for one in json.loads(checked.stdout)["checks"]} == {"OK"}
+
+    second = celeriac("up", "--data", str(up.data), "--port", str(ports.find_free()))
+    assert second.returncode == 3
+    assert f"already runs on this data ({up.data}): http://127.0.0.1:{up.port}" in second.stderr
+
+    everything = psutil.Process(up.process.pid).children(recursive=True)
+    code, last = up.stop()
+    assert code == 0
+    assert "Stopped." in last
+    assert "did not stop in time" not in last
+    assert not [one for one in everything if one.is_running()]
+    assert not (up.data / "runtime.json").exists()
+
+    up.start()
+    assert "Password" not in up.said
+
+
+def test_whatever_is_killed_comes_back(up: Up) -> None:
+    up.start()
+    before = up.children()
+    assert set(before) == {"valkey", "web", "work", "beat", "recorder"}
+    broker_url = json.loads((up.data / "runtime.json").read_text())["broker_url"]
+    for one in before.values():
+        one.kill()
+    url = f"http://127.0.0.1:{up.port}"
+
+    def all_back() -> bool:
+        now = up.children()
+        return set(now) == set(before) and all(now[name].pid != before[name].pid for name in before)
+
+    wait_until(all_back, "every process was started again")
+    wait_until(lambda: readiness.answers(url), "the pages are back")
+    assert json.loads((up.data / "runtime.json").read_text())["broker_url"] == broker_url
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only the Linux kernel tells children that their parent was killed")
+def test_nothing_is_left_when_it_is_killed_itself(up: Up) -> None:
+    up.start()
+    everything = psutil.Process(up.process.pid).children(recursive=True)
+    up.process.kill()
+    up.process.communicate()
+
+    def gone() -> bool:
+        return not [one for one in everything if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+    wait_until(gone, "every process ended", 10)
+    up.start()
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    with __import__("socket").create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = celeriac("up", "--data", str(tmp_path / "var"), "--port", str(port))
+    assert done.returncode == 1
+    assert f"port {port}: Address already in use" in done.stderr
+    assert [one.name for one in (tmp_path / "var").iterdir()] == ["up.lock"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "url", "said"),
+    [
+        ("BROKER_URL", "redis://:secret@127.0.0.1:1/0", "The broker that BROKER_URL names"),
+        ("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/x", "The database does not answer"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_named_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, url: str, said: str
+) -> None:
+    monkeypatch.setitem(os.environ, variable, url)
+    done = celeriac("up", "--data", str(tmp_path / "var"), "--port", str(ports.find_free()))
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "secret" not in done.stdout + done.stderr

@@ -1,0 +1,83 @@
+"""Events from the stream become rows, counts and rollups; once, whatever is replayed."""
+
+from __future__ import annotations
+
+import redis
+from sqlalchemy import Engine, func, select, update
+
+from console import db
+from console.jobs import queries
+from console.jobs.filters import JobFilter
+from console.jobs.models import JobAttempt, JobRollup, StreamCheckpoint
+from console.jobs.recorder import Recorder
+from console.jobs.rules import State
+from console.tracking.events import Event, Kind
+
+STREAM = "celeriac:events:0"
+
+
+def put(broker: redis.Redis, *events: Event) -> None:
+    """One block."""
+    broker.xadd(STREAM, {"b": b"".join(event.pack() for event in events)})
+
+
+def a_job(job_id: str, end: Kind, at: int = 1_700_000_000_000) -> list[Event]:
+    data = {"type": "a.job", "queue": "emails", "payload": '{"args":[],"kwargs":{}}'}
+    ended = {"runtime_ms": 20, "error_type": "E", "error_message": "no", "reason": "exception"}
+    return [
+        Event(Kind.PUBLISHED, job_id, at, data=data), Event(Kind.STARTED, job_id, at + 10, data={"worker": "w"}),
+        Event(end, job_id, at + 30, data=ended),
+    ]
+
+
+def counts() -> dict[State, int]:
+    with db.reading() as session:
+        return queries.count_by_state(session, JobFilter())
+
+
+def test_counts_and_rollups_are_exact_after_a_replay(database: Engine, broker: redis.Redis) -> None:
+    recorder = Recorder()
+    for number in range(30):
+        put(broker, *a_job(f"job-{number}", Kind.FAILED if number % 3 == 0 else Kind.SUCCEEDED))
+    kept = broker.xrange(STREAM)
+    assert recorder.record_once(STREAM) == 90
+    assert broker.xlen(STREAM) == 0
+    for _, fields in kept:  # a spool that was shipped twice
+        broker.xadd(STREAM, fields)
+    assert recorder.record_once(STREAM) == 90
+    assert counts() == {State.COMPLETED: 20, State.RETRYABLE: 10}
+    with db.reading() as session:
+        sums = session.execute(
+            select(func.sum(JobRollup.enqueued), func.sum(JobRollup.completed), func.sum(JobRollup.failed),
+                   func.sum(JobRollup.runtime_ms)).where(JobRollup.dimension == "queue")
+        ).one()
+        assert tuple(map(int, sums)) == (30, 20, 10, 600)
+        assert session.scalar(select(func.count()).select_from(JobAttempt)) == 10
+
+
+def test_two_recorders_on_one_checkpoint_store_once(database: Engine, broker: redis.Redis) -> None:
+    put(broker, *a_job("job", Kind.SUCCEEDED))
+    first, second = Recorder(), Recorder()
+    assert first.record_once(STREAM) == 3
+    second.stopping.set()
+    assert second.record_once(STREAM) == 0
+    with db.writing() as session:
+        session.execute(update(StreamCheckpoint).values(last_id="0-0"))
+    put(broker, *a_job("job", Kind.SUCCEEDED))
+    first.record_once(STREAM)
+    assert counts() == {State.COMPLETED: 1}
+
+
+def test_a_damaged_block_loses_nothing_before_or_after_it(database: Engine, broker: redis.Redis) -> None:
+    put(broker, *a_job("before", Kind.SUCCEEDED))
+    broker.xadd(STREAM, {"b": a_job("half", Kind.SUCCEEDED)[0].pack() + b"\xc1\xff"})
+    broker.xadd(STREAM, {"other": b""})
+    put(broker, *a_job("after", Kind.SUCCEEDED))
+    Recorder().record_once(STREAM)
+    assert counts() == {State.COMPLETED: 2, State.PENDING: 1}
+
+
+def test_text_that_a_database_refuses_is_stored_all_the_same(database: Engine, broker: redis.Redis) -> None:
+    put(broker, Event(Kind.FAILED, "nul\0id", 1_700_000_000_000, data={"type": "t\0", "error_message": "a\0b", "queue": "q" * 400}))
+    assert Recorder().record_once(STREAM) == 1
+    assert counts() == {State.FAILED: 1}
