@@ -101,7 +101,7 @@ class Hub:
         """Passes notices on until the process stops."""
         while not stopping.is_set():
             try:
-                with valkey.client().pubsub(ignore_subscribe_messages=True) as subscription:
+                with valkey.client().pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]
                     subscription.subscribe(CHANNEL)
                     self._set_live(True)
                     self._pass_on(subscription)

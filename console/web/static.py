@@ -56,7 +56,7 @@ def _compress(response: Response) -> Response:
     if path.suffix not in COMPRESSED:
         return response
     response.headers.add("Vary", "Accept-Encoding")
-    if response.status_code == 200 and request.method == "GET" and "gzip" in request.accept_encodings:
+    if response.status_code == 200 and request.method == "GET" and request.accept_encodings["gzip"]:
         response.direct_passthrough = False
         response.set_data(_compressed(str(path), path.stat().st_mtime_ns))
         response.headers["Content-Encoding"] = "gzip"

@@ -23,7 +23,7 @@ from console.jobs.rules import State
 from console.web import database as web_database
 from tests.factories.jobs import GREET, make_job
 
-PASSWORD = "correct horse battery"  # noqa: S105 - of test people
+PASSWORD = "correct horse battery"
 OUTSIDER = "outsider"
 
 

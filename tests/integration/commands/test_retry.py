@@ -7,9 +7,9 @@ from collections.abc import Callable
 import redis
 
 from console import db
-from console.jobs.queries import get_job, list_jobs
 from console.jobs.filters import JobFilter
 from console.jobs.models import JobStatus
+from console.jobs.queries import get_job
 from console.jobs.rules import State
 from tests.integration.commands.conftest import Celeriac
 
