@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from flask import Flask, render_template
+from flask import Flask, current_app, render_template
 from flask_mail import Mail, Message
 from jinja2 import TemplateNotFound
 from markdown_it import MarkdownIt
@@ -30,7 +30,7 @@ def send(to: str, subject: str, template: str, values: dict[str, Any], message_i
         message = Message(subject, recipients=[to], body=_text(template, values), html=_html(template, values))
         message.msgId = f"<{message_id}@celeriac>"
         try:
-            _mail().send(message)
+            current_app.extensions["mail"].send(message)
         except smtplib.SMTPRecipientsRefused as error:
             _raise_if_permanent(error, max(code for code, _ in error.recipients.values()))
         except smtplib.SMTPResponseException as error:
@@ -69,9 +69,5 @@ def _application() -> Flask:
         MAIL_PASSWORD=now.mail_password.get_secret_value() if now.mail_password else None,
     )
     socket.setdefaulttimeout(now.mail_timeout)  # Flask-Mail offers no timeout of its own
+    Mail(app)
     return app
-
-
-@cache
-def _mail() -> Mail:
-    return Mail(_application())

@@ -247,7 +247,7 @@ def _walk(wanted: JobFilter, state: State | None, cursor: Cursor | None, limit: 
     if state is not None:
         where.append(JobStatus.state == state)
     if cursor is not None:
-        where.append(tuple_(JobStatus.enqueued_at, JobStatus.id) < tuple_(cursor.enqueued_at, cursor.id))
+        where.append(_is_below(cursor))
     newest = (JobStatus.enqueued_at.desc(), JobStatus.id.desc())
     shown = [getattr(JobStatus, name) for name in LINE_COLUMNS]
     if not wanted.text:
@@ -256,12 +256,18 @@ def _walk(wanted: JobFilter, state: State | None, cursor: Cursor | None, limit: 
     return select(*shown).where(JobStatus.id.in_(scanned), text_condition(wanted.text)).order_by(*newest).limit(limit)
 
 
+def _is_below(cursor: Cursor) -> ColumnElement[bool]:
+    """The types are named because a tuple does not pass those of its columns on to what they are compared with."""
+    place = (JobStatus.enqueued_at, JobStatus.id)
+    return tuple_(*place) < tuple_(cursor.enqueued_at, cursor.id, types=[column.type for column in place])
+
+
 def _searched_back_to(session: Session, wanted: JobFilter, cursor: Cursor | None) -> datetime | None:
     where = conditions(wanted)
     if wanted.states:
         where.append(JobStatus.state.in_(wanted.states))
     if cursor is not None:
-        where.append(tuple_(JobStatus.enqueued_at, JobStatus.id) < tuple_(cursor.enqueued_at, cursor.id))
+        where.append(_is_below(cursor))
     return session.scalar(
         select(JobStatus.enqueued_at)
         .where(and_(*where))

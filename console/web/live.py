@@ -101,9 +101,8 @@ class Hub:
         """Passes notices on until the process stops."""
         while not stopping.is_set():
             try:
-                with valkey.client().pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]
+                with valkey.client().pubsub() as subscription:  # type: ignore[no-untyped-call]
                     subscription.subscribe(CHANNEL)
-                    self._set_live(True)
                     self._pass_on(subscription)
             except (redis.RedisError, NotConfigured) as error:
                 log.warning("live updates pause, trying again: %s", error)
@@ -114,13 +113,21 @@ class Hub:
         asked_at = clock.monotonic()
         while not stopping.is_set():
             message = subscription.get_message(timeout=WAKE_S)
-            if message is not None and message["type"] == "message":
-                topics = _topics(message["data"])
-                for stream in self._all():
-                    stream.tell(topics)
+            if message is not None:
+                self._take(message)
             if clock.monotonic() - asked_at > PING_S:  # a connection that died silently is noticed by this
                 subscription.ping()
                 asked_at = clock.monotonic()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        """A notice, or word that we are subscribed: again, when the client has mended a lost connection by itself."""
+        if message["type"] == "subscribe":
+            self._set_live(False)
+            self._set_live(True)
+        elif message["type"] == "message":
+            topics = _topics(message["data"])
+            for stream in self._all():
+                stream.tell(topics)
 
     def _set_live(self, is_live: bool) -> None:
         self._is_live = is_live

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 
-from flask import Flask, Response, make_response, redirect, render_template, request, url_for
+from flask import Flask, Response, current_app, make_response, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
@@ -77,7 +77,8 @@ def _page(status: int, title: str, detail: str, error: Exception) -> Response:
     try:
         body = render_template(template, status=status, title=title, detail=detail)
     except SQLAlchemyError:  # the frame needs to know who is signed in, and the database is away
-        body = render_template("errors/bare.html", status=status, title=title, detail=detail)
+        bare = current_app.jinja_env.get_template("errors/bare.html")  # render_template would ask who it is again
+        body = bare.render(status=status, title=title, detail=detail)
     response = make_response(body, status)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)

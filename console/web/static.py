@@ -57,6 +57,7 @@ def _compress(response: Response) -> Response:
         return response
     response.headers.add("Vary", "Accept-Encoding")
     if response.status_code == 200 and request.method == "GET" and request.accept_encodings["gzip"]:
+        response.close()  # the file, which is not sent as it is
         response.direct_passthrough = False
         response.set_data(_compressed(str(path), path.stat().st_mtime_ns))
         response.headers["Content-Encoding"] = "gzip"

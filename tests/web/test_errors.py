@@ -77,7 +77,8 @@ def test_even_the_frame_is_not_needed_for_it(support: Browser) -> None:
         connection.commit()
     response = support.get("/jobs")
     assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-    assert page(response).select_one('meta[http-equiv="refresh"]') is not None
+    assert "This page tries again by itself." in said(response)
+    assert page(response).select_one('script[src^="/static/js/again.js"]') is not None
 
 
 @pytest.mark.parametrize("path", ["/jobs?state=BROKEN", "/jobs?before=yesterday", "/jobs?queue=a%00b", "/jobs?cursor=!!"])

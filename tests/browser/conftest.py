@@ -1,0 +1,58 @@
+"""A whole Celeriac, as `celeriac up` starts it, for the browser to use."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from console import clock
+from console.embedded import ports
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """A running console. `password` is that of admin@localhost."""
+
+    url: str
+    password: str
+    data: Path
+
+    def run(self, *arguments: str, stdin: str | None = None) -> str:
+        """What a command of ours prints."""
+        command = [sys.executable, "-P", "-m", "console", *arguments, "--data", str(self.data)]
+        done = subprocess.run(command, capture_output=True, text=True, input=stdin, check=True, env=clean_environment())
+        return done.stdout.strip()
+
+
+def clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("CELERIAC_", "BROKER_", "DATABASE_"))}
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """Started once for all tests of the browser."""
+    data = tmp_path_factory.mktemp("console")
+    port = ports.find_free()
+    command = [sys.executable, "-P", "-m", "console", "up", "--data", str(data), "--port", str(port)]
+    output = data / "up.out"
+    with output.open("wb") as written:
+        process = subprocess.Popen(command, stdout=written, stderr=written, env=clean_environment())
+    try:
+        limit = clock.monotonic() + 60
+        while "Ready at" not in output.read_text():
+            assert process.poll() is None, output.read_text()
+            assert clock.monotonic() < limit, output.read_text()
+            time.sleep(0.1)
+        [password] = re.findall(r"Password\s+(\S+)", output.read_text())
+        yield Console(f"http://127.0.0.1:{port}", password, data)
+    finally:
+        process.terminate()
+        process.wait(60)
