@@ -43,7 +43,7 @@ def _in_utc(at: datetime) -> datetime:
         raise ValueError("Lies outside the years 1 to 9999") from None
 
 
-Time = Annotated[AwareDatetime, BeforeValidator(_as_written), AfterValidator(_in_utc)]
+Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_as_written), AfterValidator(_in_utc)]
 Tag = Annotated[Line, Field(min_length=1, max_length=64)]
 
 

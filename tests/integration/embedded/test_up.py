@@ -55,7 +55,7 @@ class Up:
     def children(self) -> dict[str, psutil.Process]:
         """The processes that it started, by name."""
         found = [one for one in psutil.Process(self.process.pid).children() if one.status() != psutil.STATUS_ZOMBIE]
-        return {"valkey" if "valkey" in one.name() else one.cmdline()[-1]: one for one in found}
+        return {"valkey" if "valkey" in one.name() else "".join(one.cmdline()[-1:]): one for one in found}
 
 
 @pytest.fixture
@@ -112,7 +112,10 @@ def test_whatever_is_killed_comes_back_and_nothing_outlives_it(up: Up) -> None:
     url = f"http://127.0.0.1:{up.port}"
 
     def all_back() -> bool:
-        now = up.children()
+        try:
+            now = up.children()
+        except psutil.NoSuchProcess:  # it ended while we looked
+            return False
         return set(now) == set(before) and all(now[name].pid != before[name].pid for name in before)
 
     wait_until(all_back, "every process was started again")
