@@ -33,7 +33,11 @@ def _as_written(value: Any) -> Any:
         return value
     if "-" not in value[1:]:
         raise ValueError("Write a time like 2026-03-01T12:00:00Z")
-    return re.sub(r" (\d\d:?\d\d)$", r"+\1", value)
+    text = re.sub(r" (\d\d:?\d\d)$", r"+\1", value)
+    try:
+        return datetime.fromisoformat(text)  # here, since a strict body takes no text for a time after this function
+    except ValueError:
+        return text
 
 
 def _in_utc(at: datetime) -> datetime:
@@ -43,7 +47,7 @@ def _in_utc(at: datetime) -> datetime:
         raise ValueError("Lies outside the years 1 to 9999") from None
 
 
-Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_as_written), AfterValidator(_in_utc)]
+Time = Annotated[AwareDatetime, BeforeValidator(_as_written), AfterValidator(_in_utc)]
 Tag = Annotated[Line, Field(min_length=1, max_length=64)]
 
 
