@@ -51,6 +51,16 @@ Time = Annotated[AwareDatetime, BeforeValidator(_as_written), AfterValidator(_in
 Tag = Annotated[Line, Field(min_length=1, max_length=64)]
 
 
+def _is_true(value: Any) -> Any:
+    """1 equals True in Python; here it does not stand for it."""
+    if value is not True:
+        raise ValueError("Must be true")
+    return value
+
+
+Confirmed = Annotated[Literal[True], BeforeValidator(_is_true)]
+
+
 class JobsWanted(Input):
     """Which jobs are meant. Every condition that is given must hold."""
 
@@ -88,7 +98,7 @@ class BulkRequest(JobsWanted):
 class FlushRequest(BulkRequest):
     """Which failed jobs to delete. What is deleted cannot be had back, so it has to be said twice."""
 
-    confirm: Literal[True] = Field(description="Must be true: the jobs are gone afterwards.")
+    confirm: Confirmed = Field(description="Must be true: the jobs are gone afterwards.")
 
 
 class DispatchRequest(Input):

@@ -23,6 +23,7 @@ OVERDUE_AFTER = timedelta(seconds=60)
 UNRECORDED_AFTER = timedelta(seconds=60)
 """The recorder stores an event within a second and then trims it off the stream."""
 STUCK_AFTER = timedelta(hours=1)
+WORST_FIRST = ("broker", "recorder", "beat", "workers", "stuck")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def find_problems(session: Session, queues: Sequence[QueueView]) -> list[Problem
     if overdue is not None:
         found.append(Problem("beat", f"A job has been due for {_said(now - overdue)}. Start `celeriac beat`."))
     found += [problem for queue in queues if (problem := _problem_of(queue))]
-    return found
+    return sorted(found, key=lambda problem: WORST_FIRST.index(problem.kind))
 
 
 def _problem_of(queue: QueueView) -> Problem | None:

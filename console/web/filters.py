@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import datetime
+from typing import Any
 
 from flask import Flask
 from markupsafe import Markup, escape
@@ -16,7 +19,8 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 def init_app(app: Flask) -> None:
     """Gives the filters to the templates."""
     app.jinja_env.filters.update(
-        number=number, count=count, duration_ms=duration_ms, time_tag=time_tag, relative=relative, middle=middle
+        number=number, count=count, duration_ms=duration_ms, time_tag=time_tag, relative=relative, middle=middle,
+        code_spans=code_spans, json_text=json_text,
     )
 
 
@@ -72,6 +76,16 @@ def middle(text: str, length: int = 24) -> Markup:
         return escape(text)
     half = (length - 1) // 2
     return Markup('<span title="{}">{}…{}</span>').format(text, text[:half], text[-half:])
+
+
+def code_spans(text: str) -> Markup:
+    """Plain words in which `commands` stand between backticks."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """A value as JSON to read; Jinja escapes it as it does any text."""
+    return json.dumps(value, indent=indent, ensure_ascii=False)
 
 
 def _short(value: float) -> str:

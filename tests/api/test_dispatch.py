@@ -41,7 +41,9 @@ def test_every_option_counts(admin: Program, broker: redis.Redis) -> None:
     body = {
         "type": "tests.greet", "queue": "heavy", "priority": 3, "at": at.isoformat(), "unique_key": "k", "tags": ["a", "b"],
     }
-    job = admin.post("/jobs", json=body).json["job"]
+    response = admin.post("/jobs", json=body)
+    assert response.status_code == 201, response.text
+    job = response.json["job"]
     assert (job["state"], job["queue"], job["priority"], job["tags"]) == ("SCHEDULED", "heavy", 3, ["a", "b"])
     assert job["due_at"] == at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     assert broker.llen("heavy") == 0
