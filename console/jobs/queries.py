@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, func, literal_column, or_, select, tuple_
 from sqlalchemy.orm import Session, undefer
 
 from console import clock
@@ -270,7 +270,7 @@ def _searched_back_to(session: Session, wanted: JobFilter, cursor: Cursor | None
         where.append(_is_below(cursor))
     return session.scalar(
         select(JobStatus.enqueued_at)
-        .where(and_(*where))
+        .where(*where)
         .order_by(JobStatus.enqueued_at.desc(), JobStatus.id.desc())
         .offset(TEXT_SCAN)
         .limit(literal_column("1"))

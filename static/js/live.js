@@ -1,11 +1,12 @@
 // Keeps a page as it is on the server: an event says that something changed, the partial is fetched and morphed in.
 //
 // <div data-live="topic …" data-live-url="…"><div id="…">partial</div></div>; an empty URL means that of the page.
-// At most one fetch a second. Nothing moves while the tab is hidden or rows are selected.
+// Nothing moves while rows are selected; while the tab is hidden there is no connection at all.
 
 import { writeTimes } from "./times.js";
 
-const PAUSE_MS = 1_000;
+// Between two fetches: with what the way from the worker to here takes, the last change shows within a second.
+const PAUSE_MS = 600;
 const RECONNECT_MS = 5_000;
 const root = document.querySelector("[data-live]");
 const sign = document.getElementById("live-state");
@@ -15,6 +16,8 @@ let stale = false;
 let busy = false;
 let lastFetch = 0;
 let timer = 0;
+let source = null;
+let again = 0;
 
 const isHeld = () => document.hidden || document.querySelector("[data-pick]:checked") !== null;
 
@@ -90,28 +93,44 @@ function changed() {
   plan();
 }
 
+/** Opens the stream; not while nobody looks, since every open one costs the server a thread. */
 function connect() {
-  const source = new EventSource(`/live?topics=${encodeURIComponent(root.dataset.live.split(" ").join(","))}`);
+  if (source || document.hidden) return;
+  const opened = new EventSource(`/live?topics=${encodeURIComponent(root.dataset.live.split(" ").join(","))}`);
+  source = opened;
   const lost = () => {
     connected = false;
     show();
   };
-  source.addEventListener("state", (event) => {
+  opened.addEventListener("state", (event) => {
     if (event.data !== "live") return lost();
     // What changed while there was no connection is not told again.
     if (sign.dataset.state === "reconnecting") changed();
     connected = true;
     return show();
   });
-  source.addEventListener("changed", changed);
-  source.addEventListener("error", () => {
+  opened.addEventListener("changed", changed);
+  opened.addEventListener("error", () => {
     lost();
-    if (source.readyState !== EventSource.CLOSED) return;
+    if (opened.readyState !== EventSource.CLOSED || opened !== source) return;
     // Refused, for one because too many pages are open: then this one asks now and again.
-    setTimeout(connect, RECONNECT_MS);
+    disconnect();
+    again = setTimeout(connect, RECONNECT_MS);
     changed();
   });
-  addEventListener("pagehide", () => source.close(), { once: true });
+}
+
+function disconnect() {
+  clearTimeout(again);
+  source?.close();
+  source = null;
+  connected = false;
+}
+
+/** When the tab comes into sight: what changed meanwhile is not told again, so all of it is asked for. */
+function wake() {
+  connect();
+  changed();
 }
 
 function resume() {
@@ -121,11 +140,10 @@ function resume() {
 
 if (root) {
   connect();
-  document.addEventListener("visibilitychange", resume);
+  document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : wake()));
   document.addEventListener("picks:changed", resume);
+  addEventListener("pagehide", disconnect);
   addEventListener("pageshow", (event) => {
-    if (!event.persisted) return;
-    connect();
-    changed();
+    if (event.persisted) wake();
   });
 }

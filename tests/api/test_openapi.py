@@ -1,0 +1,122 @@
+"""GET /api/v1/openapi.json, and that the API keeps to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from console import db
+from console.access import service
+from console.access.rules import Role
+from console.actor import SYSTEM
+from console.jobs.rules import State
+from console.web.openapi import document
+from tests.api.conftest import Program
+from tests.factories.jobs import make_job
+
+KEPT_TO = [
+    not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance,
+    negative_data_rejection,
+]
+EXAMPLES = 20
+"""Per operation, once with valid and once with invalid requests; on each kind of database."""
+
+
+@pytest.fixture
+def described(app: Flask) -> Any:
+    response = app.test_client().get("/api/v1/openapi.json")
+    assert response.status_code == 200
+    return response.json
+
+
+def test_is_open_to_anyone_and_of_version_3_1(described: Any) -> None:
+    assert described["openapi"] == "3.1.0"
+    assert described["info"]["title"] == "Celeriac"
+
+
+def test_every_route_of_the_api_is_described(app: Flask, described: Any) -> None:
+    routes = {
+        (rule.rule.replace("<path:", "{").replace("<", "{").replace(">", "}"), method.lower())
+        for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    found = {(path, method) for path, methods in described["paths"].items() for method in methods}
+    assert found == routes - {("/api/v1/openapi.json", "get")}
+
+
+def test_every_operation_names_its_permission_and_its_errors(described: Any) -> None:
+    ids = set()
+    for methods in described["paths"].values():
+        for operation in methods.values():
+            ids.add(operation["operationId"])
+            assert operation["summary"]
+            assert operation["security"][0]["token"]
+            assert {"401", "403", "429", "503"} <= operation["responses"].keys()
+    assert len(ids) == sum(len(methods) for methods in described["paths"].values())
+
+
+def test_every_schema_is_valid_and_every_reference_leads_somewhere(described: Any) -> None:
+    for schema in described["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    for reference in _references(described):
+        place: Any = described
+        for name in reference.removeprefix("#/").split("/"):
+            place = place[name]
+
+
+def test_answers_have_the_declared_shape(described: Any, admin: Program) -> None:
+    with db.writing() as session:
+        job_id = make_job(session).id
+    for path, address in {"/jobs": "/jobs", "/jobs/{job_id}": f"/jobs/{job_id}", "/queues": "/queues"}.items():
+        answer = described["paths"][f"/api/v1{path}"]["get"]["responses"]["200"]
+        schema = answer["content"]["application/json"]["schema"] | {"components": described["components"]}
+        jsonschema.validate(admin.get(address).json, schema)
+
+
+@pytest.mark.slow
+def test_nothing_a_program_sends_breaks_it(app: Flask) -> None:
+    """Valid and invalid requests made from the document: no answer is 5xx, and each has a declared status and shape."""
+    with db.writing() as session:
+        token = service.create_token(session, SYSTEM, "fuzz", Role.ADMIN)
+        for state in State:
+            make_job(session, state)
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
+    tried = []
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        tried.append(operation.label)
+        _fuzz(operation, {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"})
+    assert len(tried) == 12
+
+
+def _fuzz(operation: Any, headers: dict[str, str]) -> None:
+    for mode in schemathesis.GenerationMode:
+
+        @settings(
+            max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def call(case: Any) -> None:
+            case.call_and_validate(headers=headers, checks=KEPT_TO)
+
+        call()
+
+
+def _references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+        return own + [found for item in value.values() for found in _references(item)]
+    return [found for item in value for found in _references(item)] if isinstance(value, list) else []
