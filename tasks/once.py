@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 from celery import Celery, signals
+from celery.utils.nodenames import default_nodename, host_format
 
 WAIT_S = 5.0
 NONE_WAITED = 7
@@ -28,7 +29,7 @@ def run_one(app: Celery, arguments: list[str]) -> int:
         concurrency=1,
         prefetch_multiplier=1,
         queues=arguments[2].split(","),
-        hostname=arguments[4],
+        hostname=host_format(default_nodename(arguments[4])),
         loglevel=arguments[6],
         without_gossip=True,
         without_mingle=True,
