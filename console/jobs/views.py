@@ -123,11 +123,12 @@ def flush_new() -> str:
 @blueprint.post("/jobs/retries")
 @requires(Permission.JOBS_RETRY)
 def retries_create() -> Response:
-    """Retries the selected jobs, or, when none is named, all that match."""
+    """Retries the selected jobs, or all that match when the page that says how many asked for it."""
     if picked := request.form.getlist("id"):
         with database.transaction() as session:
             outcome = do_to_each(session, service.retry_job, current_actor(), picked)
         return _told(outcome, "Retried", "could not be retried")
+    _check_all_is_meant()
     done = bulk.do_to_all(database.transaction, service.retry_matching, current_actor(), _wanted(request.form))
     return _done(f"Retried {count(done, 'job')}. Each runs again as a new job.")
 
@@ -135,11 +136,12 @@ def retries_create() -> Response:
 @blueprint.post("/jobs/cancellations")
 @requires(Permission.JOBS_CANCEL)
 def cancellations_create() -> Response:
-    """Cancels the selected jobs, or, when none is named, all waiting ones that match."""
+    """Cancels the selected jobs, or all waiting ones that match when the page that says how many asked for it."""
     if picked := request.form.getlist("id"):
         with database.transaction() as session:
             outcome = do_to_each(session, service.cancel_job, current_actor(), picked)
         return _told(outcome, "Cancelled", "could not be cancelled")
+    _check_all_is_meant()
     done = bulk.do_to_all(database.transaction, service.cancel_matching, current_actor(), _wanted(request.form))
     return _done(f"Cancelled {count(done, 'job')}.")
 
@@ -161,6 +163,12 @@ def _confirm(template: str, states: tuple[State, ...]) -> str:
     meant = tuple(state for state in State if state in states and (not wanted.states or state in wanted.states))
     total, is_exact = queries.count_jobs(database.session(), _replaced(wanted, meant)) if meant else (0, True)
     return render_template(template, wanted=wanted, meant=meant, total=total, exact=is_exact, args=_kept(request.args))
+
+
+def _check_all_is_meant() -> None:
+    """A selection that arrives empty must not become all jobs."""
+    if "all" not in request.form:
+        raise InvalidInput("No job is selected. Go back and select some, or use the page that acts on all that match.")
 
 
 def _wanted(given: MultiDict[str, str]) -> JobFilter:

@@ -42,6 +42,6 @@ def test_all_that_wait_and_match(support: Browser, job: Callable[..., str]) -> N
     mails, other = [job(State.PENDING, queue="emails"), job(State.SCHEDULED, queue="emails")], job(State.PENDING)
     running = job(State.PROCESSING, queue="emails")
     assert "Cancel 2 jobs?" in said(support.get("/jobs/cancellations/new?queue=emails"))
-    response = support.submit("/jobs/cancellations", queue="emails")
+    response = support.submit("/jobs/cancellations", queue="emails", all="1")
     assert "Cancelled 2 jobs." in said(support.get(response.headers["Location"]))
     assert [state_of(made) for made in (*mails, other, running)] == ["CANCELLED", "CANCELLED", "PENDING", "PROCESSING"]

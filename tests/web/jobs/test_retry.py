@@ -90,7 +90,17 @@ def test_the_page_before_says_how_many(support: Browser, job: Callable[..., str]
 
 def test_all_that_match(support: Browser, job: Callable[..., str]) -> None:
     mails, other = [job(queue="emails") for _ in range(3)], job()
-    response = support.submit("/jobs/retries", queue="emails", state="FAILED")
+    response = support.submit("/jobs/retries", queue="emails", state="FAILED", all="1")
     assert [len(retries_of(job_id)) for job_id in (*mails, other)] == [1, 1, 1, 0]
     assert response.headers["Location"] == "/jobs?state=FAILED&queue=emails"
     assert "Retried 3 jobs." in said(support.get(response.headers["Location"]))
+
+
+@pytest.mark.parametrize("action", ["retries", "cancellations"])
+def test_an_empty_selection_does_not_mean_all(support: Browser, job: Callable[..., str], action: str) -> None:
+    job_id, waiting = job(), job(State.PENDING)
+    response = support.submit(f"/jobs/{action}")
+    assert response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    with db.reading() as session:
+        states = [session.get_one(JobStatus, known).state for known in (job_id, waiting)]
+    assert states == [State.RETRYABLE, State.PENDING]

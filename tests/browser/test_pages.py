@@ -1,0 +1,162 @@
+"""What only a browser can tell: that pages can be used by everybody, by keyboard, on a phone, and move by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import Console
+
+AXE = (Path(__file__).parent / "vendor/axe-core-4.14.1/axe.min.js").read_text()
+PHONE, LAPTOP = 390, 1440
+FAILS_WITHIN_MS = 20_000
+
+
+@pytest.fixture(scope="module")
+def failed_job(console: Console) -> str:
+    """A job that fails with words nobody can break."""
+    for _ in range(3):
+        console.run("dispatch", "demo.noop")
+    return console.run("dispatch", "demo.fail", "--payload", '{"message": "%s"}' % ("unbreakable" * 40))
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, console: Console, failed_job: str) -> Any:
+    """The cookies of the admin, signed in once."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{console.url}/sign-in")
+    page.fill("[name=email]", "admin@localhost")
+    page.fill("[name=password]", console.password)
+    page.click("button[type=submit]")
+    page.goto(f"{console.url}/jobs/{failed_job}")
+    expect(page.locator("#job")).to_contain_text("Retryable", timeout=FAILS_WITHIN_MS)
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+def opened(browser: Browser, state: Any, width: int, theme: str, **more: Any) -> BrowserContext:
+    return browser.new_context(
+        storage_state=state, viewport={"width": width, "height": 844}, color_scheme=theme, **more  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+def page_of(browser: Browser, signed_in: Any) -> Iterator[Page]:
+    """A page of the admin, whose scripts must not fail."""
+    context = opened(browser, signed_in, LAPTOP, "light")
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+    assert problems == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [PHONE, LAPTOP])
+def test_every_page_is_accessible_and_fits(
+    browser: Browser, console: Console, signed_in: Any, failed_job: str, width: int, theme: str
+) -> None:
+    addresses = (
+        "/", "/jobs", "/jobs?state=FAILED", "/jobs?text=nothing-has-this", f"/jobs/{failed_job}", "/account",
+        "/jobs/retries/new?state=FAILED", "/jobs/flushes/new?state=FAILED", "/nowhere",
+    )
+    context = opened(browser, signed_in, width, theme, bypass_csp=True)
+    page = context.new_page()
+    wrong = []
+    for address in addresses:
+        page.goto(console.url + address)
+        page.wait_for_load_state()
+        page.evaluate(AXE)
+        found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+        wrong += [(address, item["id"], item["nodes"][0]["html"][:120]) for item in found]
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wrong.append((address, "wider than the screen", ""))
+    context.close()
+    assert wrong == []
+
+
+def test_the_keyboard_goes_picks_and_searches(page_of: Page, console: Console) -> None:
+    page_of.goto(f"{console.url}/jobs")
+    for key in ("j", "x", "j", "Shift+X"):
+        page_of.keyboard.press(key)
+    expect(page_of.locator("tr.picked")).to_have_count(2)
+    expect(page_of.locator("[data-picked]")).to_have_text("2")
+    expect(page_of.locator("#live-state")).to_have_attribute("data-state", "paused")
+    page_of.keyboard.press("/")
+    expect(page_of.locator("#job-text")).to_be_focused()
+    page_of.keyboard.press("Escape")
+    page_of.keyboard.press("?")
+    expect(page_of.locator("#keys-sheet")).to_be_visible()
+    page_of.keyboard.press("Escape")
+    page_of.keyboard.press("g")
+    page_of.keyboard.press("o")
+    expect(page_of).to_have_url(f"{console.url}/")
+
+
+def test_the_filters_are_in_the_address_and_back_works(page_of: Page, console: Console) -> None:
+    page_of.goto(f"{console.url}/jobs")
+    page_of.get_by_role("link", name="Failed").click()
+    expect(page_of).to_have_url(f"{console.url}/jobs?state=FAILED")
+    page_of.fill("#job-text", "unbreakable")
+    page_of.keyboard.press("Enter")
+    expect(page_of).to_have_url(f"{console.url}/jobs?state=FAILED&text=unbreakable")
+    expect(page_of.locator("#job-table tbody tr")).to_have_count(1)
+    page_of.go_back()
+    expect(page_of).to_have_url(f"{console.url}/jobs?state=FAILED")
+    expect(page_of.locator("#job-text")).to_have_value("")
+
+
+def test_new_rows_do_not_move_what_is_being_read(page_of: Page, console: Console) -> None:
+    console.run("dispatch", "demo.noop", "--count", "60")
+    page_of.set_viewport_size({"width": LAPTOP, "height": 500})
+    page_of.goto(f"{console.url}/jobs")
+    expect(page_of.locator("#live-state")).to_have_attribute("data-state", "live")
+    page_of.evaluate("scrollTo(0, 400)")
+    first = page_of.locator("#job-table tbody tr").first.get_attribute("id")
+    console.run("dispatch", "demo.noop")
+    fresh = page_of.locator("#job-fresh")
+    expect(fresh).to_contain_text("1 new job")
+    assert page_of.locator("#job-table tbody tr").first.get_attribute("id") == first
+    fresh.click()
+    expect(page_of.locator(f'[id="{first}"]')).to_be_attached()
+    assert page_of.locator("#job-table tbody tr").first.get_attribute("id") != first
+
+
+def test_a_chosen_theme_and_a_narrow_rail_stay(page_of: Page, console: Console) -> None:
+    page_of.goto(console.url)
+    page_of.locator("[data-theme-toggle]").click()
+    page_of.locator("[data-rail-toggle]").click()
+    page_of.reload()
+    expect(page_of.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page_of.locator("html")).to_have_attribute("data-rail", "narrow")
+
+
+def test_a_first_visit_weighs_less_than_a_quarter_of_a_megabyte(page_of: Page, console: Console) -> None:
+    session = page_of.context.new_cdp_session(page_of)
+    session.send("Network.enable")
+    sizes: list[int] = []
+    session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    page_of.goto(console.url)
+    page_of.wait_for_load_state()
+    first, sizes[:] = sum(sizes), []
+    page_of.goto(f"{console.url}/jobs")
+    page_of.wait_for_load_state()
+    assert first < 250_000
+    assert sum(sizes) < 20_000
+
+
+def test_without_scripts_a_page_still_works(browser: Browser, console: Console, signed_in: Any) -> None:
+    context = opened(browser, signed_in, LAPTOP, "light", java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{console.url}/jobs?state=FAILED")
+    page.locator("#job-table tbody td.wide a").first.click()
+    expect(page.locator("#job")).to_contain_text("Retryable")
+    context.close()
