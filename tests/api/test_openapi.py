@@ -21,7 +21,6 @@ from console.access import service
 from console.access.rules import Role
 from console.actor import SYSTEM
 from console.jobs.rules import FAILURES, State
-from console.web.openapi import document
 from tests.api.conftest import Program
 from tests.factories.jobs import GREET, make_job
 
