@@ -14,9 +14,6 @@ test:            ## Run all tests
 check:           ## Linters, import contracts, type check: what CI runs
 	.ci/check
 
-bench:           ## The measurements that the README quotes
-	./celeriac bench start
-
 lock:            ## Resolve the requirements anew, within the bounds of pyproject.toml
 	$(LOCK) --output-file requirements/base.txt
 	$(LOCK) --group test --group check --constraint requirements/base.txt --output-file requirements/dev.txt
@@ -26,4 +23,4 @@ lock:            ## Resolve the requirements anew, within the bounds of pyprojec
 wheel:           ## Build dist/*.whl
 	uv build --wheel
 
-.PHONY: help run test check bench lock wheel
+.PHONY: help run test check lock wheel
