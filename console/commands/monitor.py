@@ -63,7 +63,7 @@ def monitor(verbose: bool, watch: float | None, is_json: bool) -> None:
             report = look()
             _print(report, verbose, is_json, watch)
     except KeyboardInterrupt:
-        click.echo()
+        click.echo(err=True)  # below the ^C that the terminal shows
     sys.exit(1 if report.problems else 0)
 
 

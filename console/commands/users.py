@@ -89,7 +89,7 @@ def password_(email: str, from_stdin: bool) -> None:
 @users.command(epilog=examples("celeriac users disable ada@example.com"))
 @click.argument("email")
 def disable(email: str) -> None:
-    """Sign a person out everywhere, and in no more."""
+    """Sign a person out everywhere, and let them in no more."""
     require_database()
     with db.writing() as session:
         service.set_active(session, operator(), email, active=False)

@@ -105,5 +105,6 @@ def _send(session: Session) -> None:
             valkey.client().publish(WAKE_CHANNEL, "1")
     except (Unavailable, redis.RedisError) as error:
         log.warning("committed, but not sent yet: %s; beat sends it when the broker is back", error)
+        return  # open pages cannot be told either; trying would only make the caller wait again
     if box["changed"]:
         announce(box["changed"])

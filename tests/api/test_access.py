@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from console import clock, db
 from console.access import service
+from console.access.models import ApiToken
 from console.access.rules import GRANTS, Permission, Role
 from console.actor import SYSTEM
 from console.web import database as web_database
@@ -62,8 +63,10 @@ def test_without_a_good_token_nothing_opens(app: Flask, path: str, authorization
 
 
 def test_revoked_and_expired_tokens_open_nothing(admin: Program, program: Callable[..., Program]) -> None:
-    late = program("admin", name="late", expires_at=clock.now() + timedelta(milliseconds=1))
+    late = program("admin", name="late", expires_at=clock.now() + timedelta(hours=1))
+    assert late.get("/jobs").status_code == 200
     with db.writing() as session:
+        session.query(ApiToken).filter_by(name="late").one().expires_at = clock.now() - timedelta(seconds=1)
         service.revoke_token(session, SYSTEM, "of-admin")
     problem(admin.get("/jobs"), 401)
     problem(late.get("/jobs"), 401)
