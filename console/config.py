@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     stream_limit: PositiveInt = Field(
         2_000_000,
         validation_alias=_env("CELERIAC_STREAM_LIMIT"),
-        description="Events a stream may hold before detail is shed, ends of jobs never.",
+        description="Entries (blocks of events) a stream may hold before `celeriac doctor` says so.",
     )
     concurrency: PositiveInt = Field(
         2, validation_alias=_env("CELERIAC_CONCURRENCY"), description="Child processes of a worker."
@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     queue_retry_after: PositiveInt = Field(
         90,
         validation_alias=_env("QUEUE_RETRY_AFTER"),
-        description="Seconds without a sign of life after which a running job counts as lost.",
+        description="Told with each job type; a job of a dead worker comes back after 20 s, sooner than this.",
     )
     queue_max_attempts: PositiveInt = Field(
         3, validation_alias=_env("QUEUE_MAX_ATTEMPTS"), description="Attempts of a job, the first one included."

@@ -8,8 +8,10 @@ import time
 from random import Random
 from typing import Any
 
+from celery.exceptions import SoftTimeLimitExceeded
 from pydantic import BaseModel, Field
 
+from console.config import settings
 from console.jobs.policies import Exponential, Fixed, Never
 from tasks.job import Job
 
@@ -111,6 +113,46 @@ class Kill(Job):
     def handle(self, payload: Nothing) -> None:
         """Does not return."""
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Mark(Job):
+    """Adds its id to `demo.mark` among the console's files, so that what ran can be counted from outside."""
+
+    name = "demo.mark"
+    schema = Nothing
+    retry_policy = Never()
+
+    def handle(self, payload: Nothing) -> None:
+        """Adds a line."""
+        settings().files_dir.mkdir(parents=True, exist_ok=True)
+        with (settings().files_dir / self.name).open("a") as file:
+            file.write(f"{self.request.id}\n")
+        time.sleep(0.005)
+
+
+class StuckPayload(BaseModel):
+    """How long to sleep, and whether to go on when told that the time is up."""
+
+    seconds: float = Field(600, ge=0, le=3_600)
+    ignore_first_limit: bool = True
+
+
+class Stuck(Job):
+    """Runs past its time limit."""
+
+    name = "demo.stuck"
+    queue_name = "heavy"
+    schema = StuckPayload
+    retry_policy = Fixed((1,))
+
+    def handle(self, payload: StuckPayload) -> None:
+        """Sleeps on when the soft limit interrupts it, if told so."""
+        try:
+            time.sleep(payload.seconds)
+        except SoftTimeLimitExceeded:
+            if not payload.ignore_first_limit:
+                raise
+            time.sleep(payload.seconds)
 
 
 class AllocatePayload(BaseModel):

@@ -59,6 +59,7 @@ class Job(Task):
     abstract = True
     typing = False
     Request = "tasks.request:JobRequest"
+    reports_its_limits = True
 
     queue_name: ClassVar[str] = "default"
     schema: ClassVar[type[BaseModel]]
@@ -76,6 +77,8 @@ class Job(Task):
         super().__init_subclass__(**kwargs)
         if cls.__dict__.get("abstract") or not cls.__dict__.get("name"):
             return
+        if cls.handle is Job.handle:
+            raise TypeError(f"{cls.__name__} needs a handle method")
         given = queue_limits(cls.queue_name)
         cls.limits = Limits(
             max_attempts=cls.max_attempts or given.max_attempts,
@@ -124,8 +127,7 @@ class Job(Task):
             return service.dispatch(own, actor, job_type(cls.name), values, options)[0]
 
     def handle(self, payload: Any) -> Any:
-        """The work. What it returns is stored as the job's result (JSON)."""
-        raise NotImplementedError(f"{type(self).__name__} needs a handle method")
+        """The work, which each job type writes. What it returns is stored as the job's result (JSON)."""
 
     def failed(self, payload: Any, error: BaseException) -> None:
         """Called in the worker when the job has failed for good; not when its process was killed."""

@@ -11,7 +11,7 @@ from celery.worker.request import Request
 from console.jobs.policies import decide_retry
 from console.tracking import tracker
 from console.tracking.events import Event, Kind
-from console.tracking.hooks import error_data, now_ms
+from console.tracking.hooks import error_data, event_in_main, now_ms
 from tasks.job import Job, plan_retry
 
 _random = Random()
@@ -50,8 +50,5 @@ class JobRequest(Request):
         super().on_timeout(soft, timeout)
 
     def _event(self, kind: Kind, data: dict[str, Any]) -> Event:
-        headers = self.request_dict
-        run = int(headers.get("celeriac_run") or 0)
-        if (self.delivery_info or {}).get("redelivered"):
-            run += tracker().deliveries_so_far(str(self.id), run, int(headers.get("retries") or 0))
-        return Event(kind, str(self.id), now_ms(), run, int(headers.get("retries") or 0), data)
+        redelivered = bool((self.delivery_info or {}).get("redelivered"))
+        return event_in_main(kind, str(self.id), self.request_dict, redelivered, **data)

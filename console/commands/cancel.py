@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import click
 
-from console import db
 from console.broker.valkey import broker
-from console.commands import output
-from console.commands.context import examples, operator, require_database
-from console.errors import CeleriacError
+from console.commands.context import examples, require_database
+from console.commands.each import do_to_each
 from console.jobs import service
 from console.jobs.rules import WAITING
 
@@ -20,21 +18,10 @@ def cancel(ids: tuple[str, ...], is_json: bool) -> None:
     """Cancel jobs. One that waits will not run; one that runs is stopped by its worker."""
     require_database()
     broker()  # says so now when none is known
-    cancelled, refused = [], []
-    code = 0
-    for job_id in dict.fromkeys(ids):
-        try:
-            with db.writing() as session:
-                was = service.cancel_job(session, operator(), job_id)
-        except CeleriacError as error:
-            code = error.exit_code
-            refused.append({"id": job_id, "detail": error.detail})
-            output.note(f"{job_id}: {error.detail}")
-        else:
-            cancelled.append({"id": job_id, "was": was})
-            if not is_json:
-                click.echo(f"{job_id} {'is cancelled' if was in WAITING else 'is being stopped'}")
-    if is_json:
-        output.as_json({"data": cancelled, "errors": refused})
-    if code:
-        raise SystemExit(code)
+    do_to_each(
+        ids,
+        service.cancel_job,
+        "was",
+        lambda job_id, was: f"{job_id} {'is cancelled' if was in WAITING else 'is being stopped'}",
+        is_json,
+    )

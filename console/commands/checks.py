@@ -16,6 +16,7 @@ from console import clock, db, presence, redis, revisions, schema
 from console.config import settings, without_password
 from console.embedded import readiness
 from console.jobs.models import JobStatus, StreamCheckpoint
+from console.jobs.recorder import REFUSED_STREAM
 from console.tracking.events import STREAM_PREFIX
 from console.workers.queries import list_workers
 
@@ -170,7 +171,10 @@ def _stream() -> Finding:
     limit = settings().stream_limit
     seen = f"{longest:,} blocks wait, at most {limit:,} may"
     if longest > limit * STREAM_NEARLY_FULL:
-        return Finding(FAIL, seen, "Start `celeriac recorder`, or more of them: progress and log lines are being shed.")
+        return Finding(FAIL, seen, "Start `celeriac recorder`, or more of them: the broker's memory fills.")
+    if refused := redis.client().xlen(REFUSED_STREAM):
+        advice = f"Look at the recorder's log; the events are kept in {REFUSED_STREAM}."
+        return Finding(WARN, f"{refused:,} jobs sent events that could not be stored", advice)
     return Finding(OK, seen)
 
 

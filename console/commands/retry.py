@@ -8,7 +8,7 @@ from console import db
 from console.broker.valkey import broker
 from console.commands import output
 from console.commands.context import examples, failed_jobs, job_options, operator, require_database
-from console.errors import CeleriacError
+from console.commands.each import do_to_each
 from console.jobs import bulk, service
 from console.jobs.filters import JobFilter
 from console.jobs.queries import count_jobs
@@ -41,7 +41,7 @@ def retry(ids: tuple[str, ...], queue: str, type_: str, text: str, dry_run: bool
         return
     if ALL in ids or queue or type_ or text or dry_run:
         raise click.UsageError("Name jobs by their ids, or say `failed`; the other options go with `failed` only.")
-    _retry_each(ids, is_json)
+    do_to_each(ids, service.retry_job, "retried_as", lambda job_id, new_id: f"{job_id} runs again as {new_id}", is_json)
 
 
 def _retry_all(wanted: JobFilter, dry_run: bool, is_json: bool) -> None:
@@ -57,25 +57,3 @@ def _retry_all(wanted: JobFilter, dry_run: bool, is_json: bool) -> None:
         output.as_json({"count": count, "exact": is_exact, "dry_run": dry_run})
     else:
         click.echo(text)
-
-
-def _retry_each(ids: tuple[str, ...], is_json: bool) -> None:
-    """Each in a transaction of its own; what cannot be retried does not keep the others from it."""
-    retried, refused = [], []
-    code = 0
-    for job_id in dict.fromkeys(ids):
-        try:
-            with db.writing() as session:
-                new_id = service.retry_job(session, operator(), job_id)
-        except CeleriacError as error:
-            code = error.exit_code
-            refused.append({"id": job_id, "detail": error.detail})
-            output.note(f"{job_id}: {error.detail}")
-        else:
-            retried.append({"id": job_id, "retried_as": new_id})
-            if not is_json:
-                click.echo(f"{job_id} runs again as {new_id}")
-    if is_json:
-        output.as_json({"data": retried, "errors": refused})
-    if code:
-        raise SystemExit(code)

@@ -18,7 +18,7 @@ from console import clock, db
 from console.broker.port import Message
 from console.jobs import outbox
 from console.jobs.models import JobStatus
-from console.jobs.rules import State, moments_of, version
+from console.jobs.rules import State, moments_of, retries_of, version
 from console.jobs.service import message_of
 from console.jobs.tally import Tally
 from console.tracking.events import Event, Kind
@@ -41,7 +41,7 @@ def claim_due(session: Session, now: datetime, limit: int = CLAIM_BATCH) -> list
     tally, messages = Tally(), []
     now_ms = clock.to_ms(now)
     for row in rows:
-        retries = (row.ver >> 46) & 1023
+        retries = retries_of(row.ver)
         if row.state in (State.SCHEDULED, State.RETRYING):
             retries += row.state == State.RETRYING
             tally.moved((row.type, row.queue, row.state), (row.type, row.queue, State.PENDING))
@@ -87,7 +87,7 @@ def lost_events(session: Session, now: datetime, limit: int = CLAIM_BATCH) -> Se
             row.id,
             now_ms,
             row.run,
-            (row.ver >> 46) & 1023,
+            retries_of(row.ver),
             {
                 "reason": "worker_lost",
                 "worker": row.worker,

@@ -9,10 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import redis
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from console import db, signals
@@ -27,6 +30,8 @@ BATCH_EVENTS = 5_000
 BLOCK_MS = 250
 LEASE_MS = 10_000
 READ_ENTRIES = 200
+REFUSED_STREAM = "celeriac:refused"
+REFUSED_KEPT = 10_000
 PAUSE_MAX_S = 5.0
 
 _RENEW = """
@@ -88,12 +93,28 @@ class Recorder:
         batch = self._read(stream, checkpoint)
         if batch is None:
             return 0
-        with db.engine().connect().execution_options(write=True) as connection, connection.begin():
-            rows = store.store_events(connection, batch.events)
-            store.move_checkpoint(connection, stream, checkpoint, batch.last_id)
+        try:
+            with self._storing(stream, checkpoint, batch) as connection:
+                rows = store.store_events(connection, batch.events)
+        except store.UNSTORABLE:
+            with self._storing(stream, checkpoint, batch) as connection:
+                rows, refused = store.store_what_can_be(connection, batch.events)
+                self._put_aside(refused)
         self._client.xtrim(stream, minid=_after(batch.last_id), approximate=False)
         self._tell(rows)
         return len(batch.events)
+
+    @contextmanager
+    def _storing(self, stream: str, checkpoint: str, batch: Batch) -> Iterator[Connection]:
+        """A transaction that moves the checkpoint behind the batch in its end."""
+        with db.engine().connect().execution_options(write=True) as connection, connection.begin():
+            yield connection
+            store.move_checkpoint(connection, stream, checkpoint, batch.last_id)
+
+    def _put_aside(self, events: list[Event]) -> None:
+        """Keeps what no row could be made of, for whoever looks into it; `celeriac doctor` says that there is some."""
+        for event in events:
+            self._client.xadd(REFUSED_STREAM, {"b": event.pack()}, maxlen=REFUSED_KEPT, approximate=True)
 
     def _read(self, stream: str, checkpoint: str) -> Batch | None:
         """Up to about `BATCH_EVENTS` events after the checkpoint, waiting `BLOCK_MS` for the first."""

@@ -85,6 +85,11 @@ def version(run: int, retries: int, kind: Kind, at_ms: int) -> int:
     return (attempt << 4 | _RANKS[kind]) << 42 | (at_ms & (1 << 42) - 1)
 
 
+def retries_of(ver: int) -> int:
+    """How many retries a version speaks of: 0 in the first attempt."""
+    return ver >> 46 & MAX_RETRIES
+
+
 Moment: TypeAlias = tuple[int, str, int, int, str]
 """One entry of a timeline: at_ms, kind in lower case, run, retries, note."""
 

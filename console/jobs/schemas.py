@@ -235,7 +235,7 @@ class LimitsAnswer(Output):
 
     max_attempts: int
     timeout_s: int
-    retry_after_s: int = Field(description="After so long without a sign of life it counts as lost.")
+    retry_after_s: int = Field(description="As set; a job of a dead worker comes back sooner, after 20 s.")
     memory_mb: int
 
 

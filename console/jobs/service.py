@@ -22,7 +22,7 @@ from console.jobs import outbox, queries
 from console.jobs.filters import JobFilter
 from console.jobs.models import JobAttempt, JobStatus
 from console.jobs.registry import JobType
-from console.jobs.rules import ENDED, FAILURES, REASONS, WAITING, State, moments_of, version
+from console.jobs.rules import ENDED, FAILURES, REASONS, WAITING, State, moments_of, retries_of, version
 from console.jobs.tally import Tally
 from console.tracking.events import Kind
 
@@ -314,7 +314,7 @@ def _cancel_rows(session: Session, rows: Sequence[JobStatus], actor: Actor) -> N
     for row in rows:
         tally.moved((row.type, row.queue, row.state), (row.type, row.queue, State.CANCELLED))
         tally.ended(State.CANCELLED, now_ms, row.type, row.queue, None, None)
-        retries = (row.ver >> 46) & 1023
+        retries = retries_of(row.ver)
         row.ver = row.fver = version(row.run, retries, Kind.CANCELLED, now_ms)
         row.state, row.reason, row.finished_at, row.due_at, row.unique_lock = (
             State.CANCELLED,

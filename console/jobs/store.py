@@ -6,6 +6,7 @@ Current rows are read and locked, the events are applied in Python (`rules`), an
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import DataError
 
 from console import clock
 from console.jobs import rules
@@ -25,7 +27,12 @@ from console.workers.models import Worker
 _NOT_STORED = {"moments", "attempts_made", "retries_seen"}
 _COLUMNS = tuple(field.name for field in fields(Row) if field.name not in _NOT_STORED)
 _INSTANTS = ("enqueued_at", "due_at", "started_at", "finished_at")
+_INTEGERS = {"progress", "runtime_ms", "due_ms", "priority", "max_attempts"}
 _IDS_PER_QUERY = 500
+UNSTORABLE = (DataError, ValueError, TypeError, AttributeError, KeyError, OverflowError)
+"""What a malformed event can cause; none of them means that the database is away or behind."""
+
+log = logging.getLogger(__name__)
 
 
 class CheckpointMoved(Exception):
@@ -73,12 +80,34 @@ def store_events(connection: Connection, events: Sequence[Event]) -> list[Row]:
     return [row for row, _ in changed]
 
 
+def store_what_can_be(connection: Connection, events: Sequence[Event]) -> tuple[list[Row], list[Event]]:
+    """As `store_events`, job by job: one whose events cannot be stored does not keep the others waiting.
+
+    Returns the changed rows, and the events that could not be stored.
+    """
+    groups: dict[tuple[bool, str], list[Event]] = {}
+    for event in events:
+        groups.setdefault((event.kind is Kind.HEARTBEAT, event.job_id), []).append(event)
+    rows: list[Row] = []
+    refused: list[Event] = []
+    for group in groups.values():
+        try:
+            with connection.begin_nested():
+                rows += store_events(connection, group)
+        except UNSTORABLE as error:
+            log.error("events of job %r cannot be stored: %s", group[0].job_id, str(error).splitlines()[0])
+            refused += group
+    return rows, refused
+
+
 def _merged(row: Row, events: Iterable[Event], is_new: bool, tally: Tally) -> Row:
     before = None if is_new else (row.type, row.queue, row.state)
     had_ended = row.state in ENDED
     row.moments = rules.moments_of(row.timeline)
     for event in events:
         event.data = {name: _clean(value) if isinstance(value, str) else value for name, value in event.data.items()}
+        for name in _INTEGERS & event.data.keys():
+            event.data[name] = None if event.data[name] is None else int(event.data[name])
         rules.apply(row, event)
     rules.settle(row)
     tally.moved(before, (row.type, row.queue, row.state))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from celery import signals
@@ -75,6 +76,15 @@ def event_of(kind: Kind, request: Context, **data: Any) -> Event:
 def run_of(request: Context) -> int:
     """How often the job was delivered again or replaced before this attempt."""
     return int(getattr(request, "celeriac_delivery", None) or _base_run(request))
+
+
+def event_in_main(kind: Kind, job_id: str, headers: Mapping[str, Any], redelivered: bool, **data: Any) -> Event:
+    """An event that the worker's main process reports, from the message: the attempt itself is in the child."""
+    retries = int(headers.get("retries") or 0)
+    run = int(headers.get(RUN_HEADER) or 0) + int(headers.get("replaced_task_nesting") or 0)
+    if redelivered and _tracker is not None:
+        run += _tracker.deliveries_so_far(job_id, run, retries)
+    return Event(kind, job_id, now_ms(), run, retries, data)
 
 
 def _base_run(request: Context) -> int:
@@ -158,6 +168,8 @@ def _failed(
     if _tracker is None or sender is None or exception is None:
         return
     request = sender.request
+    if isinstance(exception, TimeLimitExceeded) and getattr(sender, "reports_its_limits", False):
+        return  # our job types have reported this already, and may have planned another attempt
     if request.id != task_id:  # main process, without the attempt's context
         request = Context({"id": task_id, "retries": 0})
     data = error_data(exception, str(einfo.traceback) if einfo is not None else None)
@@ -178,13 +190,20 @@ def _retrying(request: Context | None = None, reason: Any = None, einfo: Any = N
 
 
 @signals.task_revoked.connect(weak=False)
-def _revoked(request: Any = None, terminated: bool = False, expired: bool = False, **_: Any) -> None:
+def _revoked(
+    sender: Task | None = None,
+    request: Context | None = None,
+    terminated: bool = False,
+    expired: bool = False,
+    **_: Any,
+) -> None:
     """In the main process."""
     if _tracker is None or request is None:
         return
-    context = getattr(request, "_context", request)
     reason = "stopped" if terminated else "expired" if expired else "cancelled"
-    _tracker.emit(event_of(Kind.CANCELLED, context, reason=reason, type=request.name))
+    redelivered = bool((request.delivery_info or {}).get("redelivered"))
+    data = {"reason": reason, "type": getattr(sender, "name", None)}
+    _tracker.emit(event_in_main(Kind.CANCELLED, str(request.id), vars(request), redelivered, **data))
 
 
 @signals.task_unknown.connect(weak=False)

@@ -2,73 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import psutil
-import pytest
-import redis
-from sqlalchemy import Engine
 
-from console import clock, db
+from console import db
 from console.audit.service import SYSTEM
-from console.embedded.valkey import Valkey
-from console.jobs import queries, service
-from console.jobs.filters import JobFilter
-from console.jobs.queries import JobDetail
-from console.jobs.registry import job_type
+from console.broker.port import Message
+from console.broker.valkey import broker
+from console.jobs import service
 from console.jobs.rules import ENDED, State
-
-Start = Callable[..., subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def start(broker: redis.Redis, valkey_server: Valkey, sqlite_database: Engine, tmp_path: Path) -> Iterator[Start]:
-    """Starts a command of ours on this test's servers; all are stopped in the end."""
-    import tasks  # noqa: F401  registers the job types
-
-    running: list[subprocess.Popen[bytes]] = []
-    environment = os.environ | {"BROKER_URL": valkey_server.url, "CELERIAC_DATA": str(tmp_path / "data")}
-
-    def begin(*arguments: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-P", "-m", "console", *arguments]
-        with (tmp_path / f"{arguments[0]}-{len(running)}.log").open("wb") as log:
-            running.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
-        return running[-1]
-
-    yield begin
-    for process in running:
-        process.terminate()
-    for process in running:
-        process.wait(20)
-
-
-def dispatch(name: str, payload: dict[str, object], count: int = 1, **options: object) -> list[str]:
-    with db.writing() as session:
-        chosen = service.DispatchOptions(**options)  # type: ignore[arg-type]
-        return service.dispatch(session, SYSTEM, job_type(name), payload, chosen, count)
-
-
-def job(job_id: str) -> JobDetail:
-    with db.reading() as session:
-        return queries.get_job(session, job_id)
-
-
-def counts() -> dict[State, int]:
-    with db.reading() as session:
-        return queries.count_by_state(session, JobFilter())
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    import time
-
-    limit = clock.monotonic() + seconds
-    while not condition():
-        assert clock.monotonic() < limit, counts()
-        time.sleep(0.1)
+from tests.crash.conftest import Start, counts, dispatch, is_known, job, wait_for
 
 
 def test_a_life_with_retries_delay_and_failure(start: Start) -> None:
@@ -121,7 +63,7 @@ def test_limits_end_a_job_with_a_reason(start: Start) -> None:
         start(command)
     greedy = dispatch("demo.allocate", {"megabytes": 600})[0]
     unknown = dispatch_unknown()
-    wait_for(lambda: job(greedy).line.state in ENDED and known(unknown))
+    wait_for(lambda: job(greedy).line.state in ENDED and is_known(unknown))
     assert job(greedy).line.reason == "memory"
     assert (job(unknown).line.state, job(unknown).line.reason) == (State.RETRYABLE, "unknown_type")
 
@@ -140,13 +82,5 @@ def test_a_cancelled_job_does_not_start(start: Start) -> None:
 
 def dispatch_unknown() -> str:
     """A message of a job type that no worker has."""
-    from console.broker.port import Message
-    from console.broker.valkey import broker
-
     broker().publish([Message(id="unknown-1", type="nobody.has_this", queue="default")])
     return "unknown-1"
-
-
-def known(job_id: str) -> bool:
-    with db.reading() as session:
-        return queries.state_and_attempts(session, job_id) is not None

@@ -81,3 +81,18 @@ def test_text_that_a_database_refuses_is_stored_all_the_same(database: Engine, b
     put(broker, Event(Kind.FAILED, "nul\0id", 1_700_000_000_000, data={"type": "t\0", "error_message": "a\0b", "queue": "q" * 400}))
     assert Recorder().record_once(STREAM) == 1
     assert counts() == {State.FAILED: 1}
+
+
+def test_a_job_that_cannot_be_stored_is_put_aside_and_the_others_are_stored(
+    database: Engine, broker: redis.Redis
+) -> None:
+    at = 1_700_000_000_000
+    put(broker, *a_job("before", Kind.SUCCEEDED))
+    put(broker, Event(Kind.STARTED, "bad-number", at, data={"priority": "no number"}))
+    put(broker, Event(Kind.RETRY, "too-large", at, data={"runtime_ms": 1 << 63}))
+    put(broker, Event(Kind.HEARTBEAT, "bad-worker", at, data={"pid": "none"}))
+    put(broker, *a_job("after", Kind.FAILED))
+    assert Recorder().record_once(STREAM) == 9
+    assert counts() == {State.COMPLETED: 1, State.RETRYABLE: 1}
+    assert broker.xlen("celeriac:refused") == 3
+    assert broker.xlen(STREAM) == 0
