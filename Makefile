@@ -1,4 +1,5 @@
 # The names of what is done often. `make help` lists them.
+BENCHES = $(filter-out __init__,$(basename $(notdir $(wildcard bench/*.py))))
 PY = .venv/bin/python -P -m
 LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
@@ -14,6 +15,9 @@ test:            ## Run all tests
 check:           ## Linters, import contracts, type check: what CI runs
 	.ci/check
 
+bench:           ## Run every bench, one after the other
+	for name in $(BENCHES); do ./celeriac bench $$name || exit 1; done
+
 lock:            ## Resolve the requirements anew, within the bounds of pyproject.toml
 	$(LOCK) --output-file requirements/base.txt
 	$(LOCK) --group test --group check --constraint requirements/base.txt --output-file requirements/dev.txt
@@ -23,4 +27,4 @@ lock:            ## Resolve the requirements anew, within the bounds of pyprojec
 wheel:           ## Build dist/*.whl
 	uv build --wheel
 
-.PHONY: help run test check lock wheel
+.PHONY: help run test check bench lock wheel

@@ -69,22 +69,22 @@ class PostgreSQL:
 
 
 @contextmanager
-def running() -> Iterator[PostgreSQL]:
-    """A new server with nothing in it, for the length of the block."""
+def running(config: str = CONFIG) -> Iterator[PostgreSQL]:
+    """A new server with nothing in it, for the length of the block; `config` is added to its postgresql.conf."""
     home = Path(tempfile.mkdtemp(prefix="celeriac-pg-"))
     try:
-        with _started(home) as server:
+        with _started(home, config) as server:
             yield server
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
 @contextmanager
-def _started(home: Path) -> Iterator[PostgreSQL]:
+def _started(home: Path, config: str) -> Iterator[PostgreSQL]:
     who = _unprivileged(home)
     binaries = _binaries(home, who)
     password, port = secrets.token_hex(16), ports.find_free()
-    _initdb(home, binaries, password, who)
+    _initdb(home, binaries, password, who, config)
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
             [binaries / "postgres", "-D", home / "data", "-p", str(port)],
@@ -124,7 +124,7 @@ def _binaries(home: Path, who: dict[str, Any]) -> Path:
     return package / inside
 
 
-def _initdb(home: Path, binaries: Path, password: str, who: dict[str, Any]) -> None:
+def _initdb(home: Path, binaries: Path, password: str, who: dict[str, Any], config: str) -> None:
     secret = home / "password"
     secret.write_text(password)
     if who:
@@ -138,7 +138,7 @@ def _initdb(home: Path, binaries: Path, password: str, who: dict[str, Any]) -> N
     )
     assert made.returncode == 0, f"initdb failed: {made.stderr}"
     with (home / "data" / "postgresql.conf").open("a") as file:
-        file.write(CONFIG)
+        file.write(config)
 
 
 def _wait(server: PostgreSQL, log: Path) -> None:
