@@ -13,6 +13,11 @@ class Role(StrEnum):
     USER = "user"
 
 
+FIRST_ADMIN = "admin@localhost"
+DEMO_PEOPLE = {"support@localhost": Role.SUPPORT, "user@localhost": Role.USER}
+"""Whom `celeriac up --demo` adds beside the admin, so that each role can be tried."""
+
+
 class Permission(StrEnum):
     """Every route and every API operation declares one of these, or that it is public or for anyone signed in."""
 
@@ -39,8 +44,3 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     Role.SUPPORT: _SUPPORT,
     Role.USER: frozenset({Permission.ACCOUNT}),
 }
-
-
-def may(role: str, permission: Permission) -> bool:
-    """Whether the role has the permission; an unknown role has none."""
-    return role in GRANTS and permission in GRANTS[Role(role)]

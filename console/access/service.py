@@ -19,11 +19,10 @@ from sqlalchemy.orm import Session
 from console import clock, ids
 from console.access import queries
 from console.access.models import ApiToken, User
-from console.access.rules import GRANTS, Permission, Role
+from console.access.rules import DEMO_PEOPLE, FIRST_ADMIN, GRANTS, Permission, Role
 from console.audit.service import SYSTEM, Actor, record
 from console.errors import Conflict, InvalidInput, NotFound
 
-FIRST_ADMIN = "admin@localhost"
 TOKEN_PREFIX = "cel_"  # noqa: S105 - how a token begins, so that scanners of leaked secrets recognise it
 PASSWORD_LEAST, PASSWORD_MOST = 10, 256
 USED_EVERY = timedelta(minutes=1)
@@ -48,12 +47,13 @@ def ensure_admin(session: Session) -> str | None:
     """Makes admin@localhost with a random password and returns that; None when somebody can sign in already."""
     if queries.has_people(session):
         return None
-    password = "-".join("".join(secrets.choice(_READABLE) for _ in range(5)) for _ in range(4))
-    user = _new_user(FIRST_ADMIN, Role.ADMIN, password)
-    user.password_is_initial = True
-    session.add(user)
-    record(session, SYSTEM, "users.create", "user", user.email, role=user.role)
-    return password
+    return _add_with_random_password(session, FIRST_ADMIN, Role.ADMIN)
+
+
+def ensure_demo_people(session: Session) -> dict[str, str]:
+    """Makes those of the demo who are not there yet; the address and the random password of each."""
+    missing = {email: role for email, role in DEMO_PEOPLE.items() if queries.person_by_email(session, email) is None}
+    return {email: _add_with_random_password(session, email, role) for email, role in missing.items()}
 
 
 def create_user(session: Session, actor: Actor, email: str, role: str, password: str) -> str:
@@ -179,6 +179,15 @@ def actor_for_token(session: Session, token: str, address: str | None = None) ->
 def note_use(session: Session, token_id: str) -> None:
     """Keeps when the token was used last."""
     session.execute(update(ApiToken).where(ApiToken.id == token_id).values(used_at=clock.now()))
+
+
+def _add_with_random_password(session: Session, email: str, role: Role) -> str:
+    password = "-".join("".join(secrets.choice(_READABLE) for _ in range(5)) for _ in range(4))
+    user = _new_user(email, role, password)
+    user.password_is_initial = True
+    session.add(user)
+    record(session, SYSTEM, "users.create", "user", email, role=role)
+    return password
 
 
 def _new_user(email: str, role: Role, password: str) -> User:

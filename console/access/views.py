@@ -12,11 +12,11 @@ from werkzeug.wrappers import Response
 from console.access import queries, service
 from console.access.forms import PasswordForm, SignInForm, safe_next
 from console.access.models import User
-from console.access.rules import GRANTS, Permission, Role, may
+from console.access.rules import GRANTS, Role
 from console.actor import Actor
 from console.db import begin_write
 from console.errors import InvalidInput
-from console.web import database, permissions
+from console.web import database, permissions, start
 from console.web.limits import limiter
 from console.web.permissions import Visitor, current_actor, public, signed_in
 
@@ -84,10 +84,10 @@ def sign_in() -> tuple[str, int] | Response:
     if request.method == "GET":
         form.next.data = request.args.get("next", "")
         if current_user.is_authenticated:
-            return redirect(_first_page(current_user.role, form.next.data))
+            return redirect(safe_next(form.next.data or start.ADDRESS))
         return render_template("access/sign_in.html", form=form), 200
-    if form.validate_on_submit() and (member := _signed_in(form)):
-        return redirect(_first_page(member.role, form.next.data))
+    if form.validate_on_submit() and _signed_in(form):
+        return redirect(safe_next(form.next.data or start.ADDRESS))
     return render_template("access/sign_in.html", form=form), 422
 
 
@@ -120,22 +120,16 @@ def _load(member_id: str) -> Member | None:
     return member
 
 
-def _first_page(role: str, wanted: str | None) -> str:
-    """Where the person wanted to go, else the start, which is for those who may see the console."""
-    target = safe_next(wanted or "/")
-    return url_for("access.account") if target == "/" and not may(role, Permission.OVERVIEW_READ) else target
-
-
-def _signed_in(form: SignInForm) -> Member | None:
+def _signed_in(form: SignInForm) -> bool:
+    """Signs the person in, or says in the form that nobody has that address and password."""
     session = begin_write(database.session())
     user = service.authenticate(session, form.email.data, form.password.data)
     session.commit()
     if user is None:
         form.form_errors.append("That address and password do not belong together.")
-        return None
-    member = Member(user)
-    login_user(member)
-    return member
+        return False
+    login_user(Member(user))
+    return True
 
 
 def _password_changed(form: PasswordForm) -> bool:

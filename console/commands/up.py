@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from console import config, revisions
+from console.access.rules import DEMO_PEOPLE, FIRST_ADMIN
 from console.config import DATABASE_FILE, Settings, settings, without_password
 from console.embedded import data_directory, ports, readiness, valkey
 from console.embedded.child import Service
@@ -97,19 +98,22 @@ def _start(supervisor: Supervisor, signals: Signals, *, demo: bool) -> None:
         broker_url = server.url
     web_url = f"http://{_in_url(readiness.reachable(now.host))}:{now.port}"
     data_directory.publish(now.data, broker_url=broker_url, database_url=now.database_url, web_url=web_url)
-    if password := _prepare_database(now, signals):
-        click.echo(f"\n  Sign in as  admin@localhost\n  Password    {password}   (for the first start, shown only now)")
+    for email, password in _prepare_database(now, signals, demo=demo).items():
+        click.echo(f"\n  Sign in as  {email}\n  Password    {password}   (made just now, shown this once)")
     supervisor.wait_ready()
     supervisor.start(services(now.data, web_url, demo=demo))
     supervisor.wait_ready()
     click.echo(f"\n  Ready at    {web_url}\n  Logs        {now.data / 'logs'}\n  Stop        Ctrl-C\n")
 
 
-def _prepare_database(now: Settings, signals: Signals) -> str | None:
-    """Runs `celeriac migrate`, in a process of its own so that this one stays small; the first admin's password."""
-    if not now.database_url and revisions.is_prepared(now.data / DATABASE_FILE):
-        return None  # which is most starts, and a second sooner
-    command = [*CELERIAC, "migrate", "--first-admin", "--json"]
+def _prepare_database(now: Settings, signals: Signals, *, demo: bool) -> dict[str, str]:
+    """Runs `celeriac migrate`, in a process of its own so that this one stays small.
+
+    The address and the password of everybody who was made: the first admin, and the people of the demo.
+    """
+    if not now.database_url and revisions.is_prepared(now.data / DATABASE_FILE, DEMO_PEOPLE if demo else ()):
+        return {}  # which is most starts, and a second sooner
+    command = [*CELERIAC, "migrate", "--first-admin", "--json", *(["--demo-people"] if demo else [])]
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -128,8 +132,10 @@ def _prepare_database(now: Settings, signals: Signals) -> str | None:
         raise Stopped("Stopped before it was ready.")
     if process.returncode:
         raise StartFailed(problem.removeprefix("Error: ").strip())
-    password: str | None = json.loads(said)["admin_password"]
-    return password
+    made = json.loads(said)
+    admin: dict[str, str] = {FIRST_ADMIN: made["admin_password"]} if made["admin_password"] else {}
+    people: dict[str, str] = made["demo_people"]
+    return admin | people
 
 
 def _check_reachable(broker_url: str) -> None:

@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from console.errors import CeleriacError, NotSignedIn
-from console.web import htmx
+from console.errors import CeleriacError, NotAllowed, NotSignedIn
+from console.web import htmx, start
 from console.web.problems import RETRY_AFTER_S, UNREACHABLE, is_api, problem_response
 
 AWAY = "The database or the broker does not answer. This page tries again by itself."
@@ -40,6 +40,8 @@ def _answer(error: Exception) -> AnyResponse:
         return problem_response(error, request)
     if isinstance(error, NotSignedIn):
         return _to_sign_in()
+    if isinstance(error, NotAllowed) and request.path == start.ADDRESS:
+        return htmx.go(start.first_place())
     return _page(*_said(error), error)
 
 
@@ -66,7 +68,7 @@ def _said(error: Exception) -> tuple[int, str, str]:
 def _to_sign_in() -> AnyResponse:
     """To the form, and afterwards back to where the person wanted to go."""
     here = request.full_path.rstrip("?") if request.method == "GET" else "/"
-    address = url_for("access.sign_in", next=None if here == "/" else here)
+    address = url_for("access.sign_in", next=None if here == start.ADDRESS else here)
     if htmx.is_fragment():
         return Response(status=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": address})
     return redirect(address)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request
 
 from console.actor import Actor
 from console.errors import NotAllowed, NotSignedIn
@@ -74,7 +74,8 @@ def init_app(app: Flask, gate: Gate) -> None:
 
     @app.before_request
     def check() -> None:
-        if request.endpoint is None:  # no such address, or not by this method: the error says so
+        if request.endpoint is None:  # no such address, or not by this method: the error says so, in the person's frame
+            g.visitor = None if is_api(request) else gate.person()
             return
         wanted = declared(app.view_functions[request.endpoint])
         if wanted == PUBLIC:
@@ -84,7 +85,8 @@ def init_app(app: Flask, gate: Gate) -> None:
             raise NotSignedIn(_how_to_sign_in())
         g.visitor = visitor
         if wanted != SIGNED_IN and wanted not in visitor.grants:
-            raise NotAllowed(f"This needs the permission {wanted or 'that nobody has'}.", permission=wanted)
+            why = f"This needs the permission {wanted or 'that nobody has'}."
+            raise NotAllowed(f"{why} Ask an admin for a role that has it.", permission=wanted)
 
 
 def current_actor() -> Actor:
@@ -105,6 +107,12 @@ def may(permission: str) -> bool:
     """Whether whoever makes this request has the permission; for templates, which show only what can be used."""
     visitor = current_visitor()
     return visitor is not None and permission in visitor.grants
+
+
+def is_open(endpoint: str) -> bool:
+    """Whether whoever makes this request may use that route."""
+    wanted = declared(current_app.view_functions[endpoint])
+    return wanted == PUBLIC or (current_visitor() is not None and (wanted == SIGNED_IN or may(str(wanted))))
 
 
 def _visitor(gate: Gate) -> Visitor | None:
