@@ -30,6 +30,14 @@ class InvalidInput(CeleriacError):
         self.errors = errors or []
 
 
+class TooLarge(CeleriacError):
+    """More was sent than may be kept."""
+
+    status = 413
+    title = "Too large"
+    exit_code = 2
+
+
 class NotFound(CeleriacError):
     """The thing asked for does not exist, or not any more."""
 

@@ -25,4 +25,10 @@ app.conf.update(
 )
 app.set_default()
 app.steps["consumer"].update({CancelledJobs, Holds})
-track(app, spool=settings().spool_dir.absolute(), streams=settings().streams)
+track(
+    app,
+    spool=settings().spool_dir.absolute(),
+    streams=settings().streams,
+    stream_limit_mb=settings().stream_limit,
+    spool_limit_mb=settings().spool_limit,
+)

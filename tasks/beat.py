@@ -13,12 +13,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from console import clock, db
 from console import redis as valkey
 from console.errors import Unavailable
+from console.files import service as files
 from console.jobs import due, outbox
 from console.presence import Presence
 from console.tracking import tracker
+from console.upkeep import service as upkeep
 
 MAX_SLEEP_S = 1.0
 SWEEP_EVERY_S = 10.0
+CLEAN_EVERY_S = 3_600.0
+UPKEEP_EVERY_S = 5.0
 PAUSE_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -29,7 +33,8 @@ class DueScheduler(Scheduler):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._wakes: redis.client.PubSub | None = None
-        self._sweep_at = 0.0
+        self._sweep_at = self._clean_at = self._upkeep_at = 0.0
+        self._current_since: float | None = None
         self._presence = Presence("beat")
         super().__init__(*args, **kwargs)
 
@@ -43,10 +48,12 @@ class DueScheduler(Scheduler):
             while due.publish_due() == due.CLAIM_BATCH:
                 pass
             self._sweep()
+            self._clean()
+            self._upkeep()
             self._sleep()
         except (SQLAlchemyError, redis.RedisError, Unavailable) as error:
             log.warning("nothing can be published now, trying again: %s", str(error).splitlines()[0])
-            self._wakes = None
+            self._wakes = self._current_since = None
             return PAUSE_S
         return 0.0
 
@@ -61,13 +68,37 @@ class DueScheduler(Scheduler):
         return "    . db -> due jobs of the console's database"
 
     def _sweep(self) -> None:
-        if clock.monotonic() < self._sweep_at:
+        """Reports jobs whose worker is gone, when its signs of life would have been seen for long enough."""
+        now = clock.monotonic()
+        if now < self._sweep_at:
             return
-        self._sweep_at = clock.monotonic() + SWEEP_EVERY_S
+        self._sweep_at = now + SWEEP_EVERY_S
         with db.reading() as session:
+            self._current_since = (self._current_since or now) if due.is_current(session) else None
+            if self._current_since is None or now - self._current_since < due.LOST_AFTER.total_seconds():
+                return
             events = due.lost_events(session, clock.now())
         for event in events:
             tracker().deliver(event)
+
+    def _clean(self) -> None:
+        """Removes files that are kept no longer."""
+        if clock.monotonic() < self._clean_at:
+            return
+        self._clean_at = clock.monotonic() + CLEAN_EVERY_S
+        if gone := files.sweep(clock.now()):
+            log.info("removed %d uploads and results that were too old", gone)
+
+    def _upkeep(self) -> None:
+        """Dispatches Celeriac's own jobs that are due; one of the beats does."""
+        if clock.monotonic() < self._upkeep_at:
+            return
+        self._upkeep_at = clock.monotonic() + UPKEEP_EVERY_S
+        with db.reading() as session:
+            if not upkeep.has_due(session, clock.now()):
+                return
+        with db.writing() as session:
+            upkeep.dispatch_due(session, clock.now())
 
     def _sleep(self) -> None:
         """Until the next due time, for at most `MAX_SLEEP_S`, or until somebody says that there is a sooner one."""

@@ -76,6 +76,20 @@ class Sleep(Job):
         return payload.seconds
 
 
+class AtMostOnce(Job):
+    """Sleeps, and is not run again when its worker dies meanwhile: for work that must not be done twice."""
+
+    name = "demo.at_most_once"
+    schema = SleepPayload
+    retry_policy = Never()
+    acks_late = False
+
+    def handle(self, payload: SleepPayload) -> float:
+        """Returns how long it slept, in seconds."""
+        time.sleep(payload.seconds)
+        return payload.seconds
+
+
 class Fail(Job):
     """Always fails, and is not tried again."""
 

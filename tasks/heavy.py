@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from PIL import Image, UnidentifiedImageError
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from console import db
 from console.config import settings
+from console.errors import InvalidInput, NotFound
+from console.files import pictures
+from console.files import service as files
 from console.jobs import queries
 from console.jobs.filters import Cursor, JobFilter, parse_states
 from console.jobs.policies import Fixed
+from console.jobs.registry import DISPATCHING
 from tasks.errors import PermanentFailure
 from tasks.job import Job
 
@@ -72,8 +75,11 @@ class HeavyJob(Job):
     retry_policy = Fixed((60, 300))
 
     def folder(self) -> Path:
-        """The job's own folder, kept after it has ended."""
-        path = settings().files_dir / str(self.request.id)
+        """The job's own folder; what is in it can be downloaded from the job's page when it has ended."""
+        try:
+            path = files.result_folder(str(self.request.id))
+        except InvalidInput as error:
+            raise PermanentFailure(error.detail) from None
         path.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -130,35 +136,64 @@ class ExportJobs(HeavyJob):
 
 
 class ThumbnailsPayload(BaseModel):
-    """A folder with pictures below the files directory of the console, and the longest side in pixels."""
+    """Where the pictures are, and the longest side of a thumbnail in pixels."""
 
-    folder: str = Field(min_length=1)
-    size: int = Field(256, ge=16, le=4_096)
+    upload: str = Field("", description="Pictures to upload.", json_schema_extra={"format": "upload"})
+    folder: str = Field("", description="Or a folder that lies below files/ in CELERIAC_DATA.")
+    size: int = Field(256, ge=16, le=4_096, description="Longest side, in pixels.")
+
+    @model_validator(mode="after")
+    def _one_source(self, info: ValidationInfo) -> ThumbnailsPayload:
+        if bool(self.upload) == bool(self.folder):
+            raise ValueError("Give pictures to upload, or a folder.")
+        if self.upload and info.context == DISPATCHING:
+            try:
+                files.upload_folder(self.upload)
+            except NotFound as error:
+                raise ValueError(error.detail) from None
+        return self
 
 
 class Thumbnails(HeavyJob):
-    """Makes a small WebP of each picture in a folder; those that exist already are left."""
+    """Makes a small WebP of each picture; those that exist already are left."""
 
     name = "heavy.thumbnails"
     schema = ThumbnailsPayload
 
     def handle(self, payload: ThumbnailsPayload) -> dict[str, Any]:
-        """Returns how many were made and which files are no pictures."""
-        source = _inside(settings().files_dir, payload.folder)
-        pictures = sorted(path for path in source.iterdir() if path.suffix.lower() in IMAGE_ENDINGS)
-        target = source / f"thumbnails-{payload.size}"
+        """Returns how many were made and which files are no pictures. What was uploaded is then removed."""
+        if not payload.upload:
+            source = _inside(settings().files_dir, payload.folder)
+            return self._shrink_all(source, source / f"thumbnails-{payload.size}", payload.size)
+        try:
+            source = files.upload_folder(payload.upload)
+        except NotFound as error:
+            if done := self._done():
+                return done
+            raise PermanentFailure(error.detail) from None
+        result = self._shrink_all(source, self.folder(), payload.size)
+        self.checkpoint().write(result)
+        files.forget_upload(payload.upload)
+        return result
+
+    def _done(self) -> dict[str, Any]:
+        """What a process reported that died after the work, before the job counted as done."""
+        return self.checkpoint().read()
+
+    def _shrink_all(self, source: Path, target: Path, size: int) -> dict[str, Any]:
         target.mkdir(exist_ok=True)
+        found = sorted(path for path in source.iterdir() if _may_be_picture(path))
         made, bad = 0, []
-        for number, picture in enumerate(pictures, 1):
+        for number, picture in enumerate(found, 1):
             small = target / f"{picture.name}.webp"
             if not small.exists():
                 try:
-                    _shrink(picture, small, payload.size)
+                    _shrink(picture, small, size)
                     made += 1
-                except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
+                except (pictures.NotAPicture, OSError, SyntaxError, ValueError) as error:
                     bad.append(f"{picture.name}: {error}")
-            self.progress(number, len(pictures), picture.name)
-        return {"folder": str(target), "made": made, "pictures": len(pictures), "unreadable": bad[:100]}
+            self.progress(number, len(found), picture.name)
+        return {"folder": target.name, "made": made, "pictures": len(found), "unreadable": bad[:100]}
 
 
 def _pages(wanted: JobFilter, cursor: Cursor | None) -> Iterator[tuple[list[queries.JobLine], Cursor | None]]:
@@ -187,9 +222,14 @@ def _inside(root: Path, name: str) -> Path:
     return path
 
 
+def _may_be_picture(path: Path) -> bool:
+    """By its name; a link could lead out of the folder."""
+    return path.suffix.lower() in IMAGE_ENDINGS and not path.is_symlink() and path.is_file()
+
+
 def _shrink(picture: Path, small: Path, size: int) -> None:
     beside = small.with_suffix(".new")
-    with Image.open(picture) as image:
+    with pictures.opened(picture) as image:
         image.thumbnail((size, size))
         image.convert("RGBA" if "A" in image.getbands() else "RGB").save(beside, "WEBP", quality=80)
     beside.replace(small)

@@ -29,6 +29,7 @@ from sqlalchemy.orm import Session
 
 from console import clock, db
 from console.audit.service import SYSTEM, Actor
+from console.config import KEPT_STATES
 from console.jobs import queries, service
 from console.jobs.policies import Fixed, RetryPolicy, decide_retry
 from console.jobs.registry import JobType, Limits, job_type, queue_limits, register
@@ -68,6 +69,7 @@ class Job(Task):
     max_attempts: ClassVar[int | None] = None
     timeout_s: ClassVar[int | None] = None
     memory_mb: ClassVar[int | None] = None
+    keep_days: ClassVar[Mapping[str, float]] = {}
 
     limits: Limits
     _reported_at = 0.0
@@ -79,6 +81,8 @@ class Job(Task):
             return
         if cls.handle is Job.handle:
             raise TypeError(f"{cls.__name__} needs a handle method")
+        if unknown := cls.keep_days.keys() - set(KEPT_STATES):
+            raise TypeError(f"{cls.__name__}.keep_days: {min(unknown)!r} is none of {', '.join(KEPT_STATES)}")
         given = queue_limits(cls.queue_name)
         cls.limits = Limits(
             max_attempts=cls.max_attempts or given.max_attempts,
@@ -97,6 +101,8 @@ class Job(Task):
                 retry=cls.retry_policy,
                 priority=cls.job_priority,
                 description=(cls.__doc__ or "").strip(),
+                acks_late=cls.acks_late is not False,
+                keep_days=cls.keep_days,
             )
         )
         app.register_task(cls())

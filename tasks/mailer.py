@@ -32,14 +32,16 @@ def send(to: str, subject: str, template: str, values: dict[str, Any], message_i
         try:
             current_app.extensions["mail"].send(message)
         except smtplib.SMTPRecipientsRefused as error:
-            _raise_if_permanent(error, max(code for code, _ in error.recipients.values()))
+            [(address, (code, answer))] = error.recipients.items()
+            _raise_if_permanent(error, address, code, answer)
         except smtplib.SMTPResponseException as error:
-            _raise_if_permanent(error, error.smtp_code)
+            _raise_if_permanent(error, "this message", error.smtp_code, error.smtp_error)
 
 
-def _raise_if_permanent(error: smtplib.SMTPException, code: int) -> None:
+def _raise_if_permanent(error: smtplib.SMTPException, what: str, code: int, answer: bytes | str) -> None:
     if code >= PERMANENT_FROM:
-        raise PermanentFailure(f"The mail server refuses this message for good: {error}") from error
+        said = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+        raise PermanentFailure(f"The mail server refuses {what} for good: {code} {said}") from error
     raise error
 
 

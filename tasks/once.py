@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from celery import Celery, signals
 from celery.utils.nodenames import default_nodename, host_format
+from celery.worker import state
 
 WAIT_S = 5.0
 NONE_WAITED = 7
+LOOK_EVERY_S = 0.05
 
 
-def run_one(app: Celery, arguments: list[str]) -> int:
-    """Runs a worker until one job has ended, or none has come for `WAIT_S` seconds; returns the exit code."""
-    begun, done = threading.Event(), threading.Event()
+def run_one(app: Celery, queues: str, name: str, log_level: str) -> int:
+    """Runs a worker until one job has ended, or none has come for `WAIT_S` seconds; returns the exit code.
 
-    @signals.task_prerun.connect(weak=False)
-    def _begun(**_: Any) -> None:
-        begun.set()
+    The job runs in a child, as in any worker: its limits hold, and the hold on it is renewed while it runs. As soon
+    as it has come the worker stops listening, so that what else waits stays with its queue.
+    """
+    consumers: list[Any] = []
 
-    @signals.task_postrun.connect(weak=False)
-    def _done(**_: Any) -> None:
-        done.set()
+    @signals.task_received.connect(weak=False)
+    def _take_no_more(sender: Any = None, **_: Any) -> None:
+        sender.task_consumer.cancel()
+        consumers.append(sender)
+
+    def stop_when_done() -> None:
+        if consumers and not state.reserved_requests:
+            state.should_stop = 0
+
+    def stop_when_idle() -> None:
+        if not consumers:
+            state.should_stop = NONE_WAITED
+
+    @signals.worker_ready.connect(weak=False)
+    def _look(sender: Any = None, **_: Any) -> None:
+        sender.timer.call_repeatedly(LOOK_EVERY_S, stop_when_done)
+        sender.timer.call_after(WAIT_S, stop_when_idle)
 
     worker = app.Worker(
-        pool="solo",
         concurrency=1,
         prefetch_multiplier=1,
-        queues=arguments[2].split(","),
-        hostname=host_format(default_nodename(arguments[4])),
-        loglevel=arguments[6],
+        queues=queues.split(","),
+        hostname=host_format(default_nodename(name)),
+        loglevel=log_level,
         without_gossip=True,
         without_mingle=True,
     )
-
-    def watch() -> None:
-        if not begun.wait(WAIT_S):
-            worker.stop(exitcode=NONE_WAITED)
-            return
-        done.wait()
-        worker.stop(exitcode=0)
-
-    signals.worker_ready.connect(lambda **_: threading.Thread(target=watch, daemon=True).start(), weak=False)
     worker.start()
     return int(worker.exitcode or 0)

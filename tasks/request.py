@@ -23,7 +23,7 @@ class JobRequest(Request):
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         """A killed child gives no signal of its own; the job goes back to its queue and the timeline says why."""
         error = getattr(exc_info.exception, "exc", exc_info.exception)
-        if isinstance(error, WorkerLostError):
+        if isinstance(error, WorkerLostError) and self.task.acks_late:
             data = {
                 "reason": "worker_lost",
                 "worker": self.hostname,

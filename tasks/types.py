@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-MODULES = ("tasks.emails", "tasks.heavy", "tasks.demo")
+MODULES = ("tasks.emails", "tasks.heavy", "tasks.demo", "tasks.upkeep")
 
 
 def load() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,6 +15,7 @@ from console.broker.valkey import broker
 from console.commands import output
 from console.commands.context import examples, operator, require_database
 from console.errors import InvalidInput
+from console.files import service as files
 from console.jobs import registry, service
 from console.jobs.filters import parse_time
 
@@ -24,11 +27,16 @@ PRINTED_IDS = 1
     epilog=examples(
         "celeriac dispatch demo.noop --count 2000",
         """celeriac dispatch demo.sleep --payload '{"seconds": 5}' --delay 60""",
+        "celeriac dispatch heavy.thumbnails --upload one.jpg --upload two.png",
         "celeriac dispatch demo.noop --at 2026-03-01T12:00:00+01:00 --tag nightly --json",
     )
 )
 @click.argument("type_", metavar="TYPE")
 @click.option("--payload", default="{}", metavar="JSON", help="A JSON object; - reads it from standard input.")
+@click.option(
+    "--upload", "uploads", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True, metavar="FILE",
+    help="A picture for the job, as its payload's `upload`; may be given several times.",
+)
 @click.option("--count", type=click.IntRange(1, 100_000), default=1, show_default=True, help="How many equal jobs.")
 @click.option("--queue", metavar="QUEUE", help="Queue to use instead of the type's own.")
 @click.option("--delay", type=click.FloatRange(0), metavar="SECONDS", help="Wait before running it.")
@@ -40,6 +48,7 @@ PRINTED_IDS = 1
 def dispatch(
     type_: str,
     payload: str,
+    uploads: tuple[Path, ...],
     count: int,
     queue: str | None,
     delay: float | None,
@@ -67,6 +76,8 @@ def dispatch(
     given = _payload(payload)
     require_database()
     broker()  # says so now when none is known
+    if uploads:
+        given["upload"] = _upload(uploads)
     with db.writing() as session:
         ids = service.dispatch(session, operator(), kind, given, options, count)
     if is_json:
@@ -75,6 +86,13 @@ def dispatch(
         click.echo(f"Dispatched {output.counted(len(ids))} of type {kind.name}.")
     else:
         click.echo(ids[0])
+
+
+def _upload(paths: tuple[Path, ...]) -> str:
+    """Keeps the files where the workers that share our data find them; the upload's id."""
+    with ExitStack() as opened:
+        given = [files.Given(path.name, opened.enter_context(path.open("rb"))) for path in paths]
+        return files.keep_pictures(db.writing, operator(), given).id
 
 
 def _payload(text: str) -> dict[str, Any]:

@@ -21,28 +21,30 @@ ALL_QUEUES = "notifications,emails,default,heavy,celeriac"
 def work(queues: str, concurrency: int | None, name: str, once: bool, verbose: bool) -> None:
     """Run jobs.
 
-    With --once the exit code is 0 when a job ran, and 7 when none waited.
+    With --once the exit code is 0 when a job ran, and 7 when none waited. What else waits is left to other workers.
     """
     from celery import signals
 
     import tasks
 
-    arguments = [
-        "worker",
-        "--queues",
-        queues,
-        "--hostname",
-        name,
-        "--loglevel",
-        "INFO" if verbose else settings().log_level,
-        "--concurrency",
-        str(1 if once else concurrency or settings().concurrency),
-        "--without-gossip",
-        "--without-mingle",
-    ]
+    log_level = "INFO" if verbose else settings().log_level
     signals.worker_ready.connect(lambda **_: readiness.announce("work"), weak=False)
     if once:
         from tasks.once import run_one
 
-        raise SystemExit(run_one(tasks.app, arguments))
-    tasks.app.worker_main(arguments)
+        raise SystemExit(run_one(tasks.app, queues, name, log_level))
+    tasks.app.worker_main(
+        [
+            "worker",
+            "--queues",
+            queues,
+            "--hostname",
+            name,
+            "--loglevel",
+            log_level,
+            "--concurrency",
+            str(concurrency or settings().concurrency),
+            "--without-gossip",
+            "--without-mingle",
+        ]
+    )

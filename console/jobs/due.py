@@ -10,22 +10,30 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, select
+import redis
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, undefer
 
 from console import clock, db
+from console import redis as valkey
 from console.broker.port import Message
-from console.jobs import outbox
-from console.jobs.models import JobStatus
+from console.config import settings
+from console.jobs import outbox, registry
+from console.jobs.models import JobStatus, StreamCheckpoint
+from console.jobs.new_jobs import message_of
 from console.jobs.rules import State, moments_of, retries_of, version
-from console.jobs.service import message_of
 from console.jobs.tally import Tally
-from console.tracking.events import Event, Kind
+from console.tracking.events import STREAM_PREFIX, Event, Kind
 from console.workers.models import Worker
 
 CLAIM_BATCH = 500
-LOST_AFTER = timedelta(seconds=60)
+LOST_AFTER = timedelta(seconds=40)
+"""How long a worker is silent before its jobs count as lost: eight heartbeats."""
+RESTARTED_FOR = timedelta(seconds=10)
+"""How long a new worker of the same name has to ship what the one before it left on its disk."""
+MAX_LAG_MS = 5_000
 
 
 def claim_due(session: Session, now: datetime, limit: int = CLAIM_BATCH) -> list[Message]:
@@ -69,35 +77,89 @@ def next_due(session: Session) -> datetime | None:
     return session.scalar(select(func.min(JobStatus.due_at)).where(JobStatus.due_at.is_not(None)))
 
 
-def lost_events(session: Session, now: datetime, limit: int = CLAIM_BATCH) -> Sequence[Event]:
-    """Events for running jobs whose worker is gone: its messages come back when it acknowledges late, else they failed.
+def is_current(session: Session) -> bool:
+    """Whether what workers say is recorded at once. While it is not, their silence means nothing."""
+    stored = {row.stream: row.last_id for row in session.scalars(select(StreamCheckpoint))}
+    for number in range(settings().streams):
+        stream = f"{STREAM_PREFIX}{number}"
+        try:
+            latest = valkey.client().xinfo_stream(stream)["last-generated-id"].decode()
+        except redis.ResponseError:  # nothing was ever written to it
+            continue
+        if _ms_of(latest) - _ms_of(stored.get(stream, "0-0")) > MAX_LAG_MS:
+            return False
+    return True
 
-    Our own job types acknowledge late (they state their attempts); of others it is not known, so they count as failed.
+
+def lost_events(session: Session, now: datetime, limit: int = CLAIM_BATCH) -> Sequence[Event]:
+    """Events for running jobs whose worker is gone: LOST when the message comes back by itself, else FAILED.
+
+    Of our own job types it is known whether they acknowledge late; jobs of other applications count as failed, and
+    run again if their message does come back. An event bears the time of the last sign of life, so that an end
+    which the worker still wrote down itself, and which is shipped later, stands.
     """
-    gone = select(Worker.name).where((Worker.seen_at < now - LOST_AFTER) | Worker.stopped_at.is_not(None))
     rows = session.execute(
-        select(JobStatus.id, JobStatus.run, JobStatus.ver, JobStatus.max_attempts, JobStatus.worker)
-        .where(JobStatus.state == State.PROCESSING, JobStatus.worker.in_(gone), JobStatus.started_at < now - LOST_AFTER)
+        select(
+            JobStatus.id,
+            JobStatus.type,
+            JobStatus.run,
+            JobStatus.ver,
+            JobStatus.max_attempts,
+            JobStatus.worker,
+            JobStatus.started_at,
+            Worker.seen_at,
+            Worker.started_at.label("worker_started_at"),
+        )
+        .join(Worker, Worker.name == JobStatus.worker)
+        .where(JobStatus.state == State.PROCESSING, _worker_is_gone(now))
         .limit(limit)
     )
-    now_ms = clock.to_ms(now)
-    return [
-        Event(
-            Kind.FAILED if row.max_attempts is None else Kind.LOST,
-            row.id,
-            now_ms,
-            row.run,
-            retries_of(row.ver),
-            {
-                "reason": "worker_lost",
-                "worker": row.worker,
-                "error_type": "WorkerLost",
-                "error_message": f"Worker {row.worker} was not heard of for {LOST_AFTER.total_seconds():.0f} s.",
-                "note": f"worker {row.worker} is gone",
-            },
-        )
-        for row in rows
-    ]
+    return [_lost(row) for row in rows]
+
+
+def _worker_is_gone(now: datetime) -> ColumnElement[bool]:
+    """Silent or stopped since a while; or replaced by a new process of the same name since the job began."""
+    silent = Worker.seen_at < now - LOST_AFTER
+    replaced = JobStatus.started_at < Worker.started_at
+    return or_(
+        and_(or_(silent, Worker.stopped_at.is_not(None)), JobStatus.started_at < now - LOST_AFTER),
+        and_(replaced, Worker.started_at < now - RESTARTED_FOR),
+    )
+
+
+def _lost(row: Any) -> Event:
+    is_replaced = row.started_at < row.worker_started_at
+    last_sign = row.started_at if is_replaced else max(row.seen_at, row.started_at)
+    comes_back = _comes_back(row.type, row.max_attempts)
+    heard = "its process ended without a word" if is_replaced else f"last heard of at {last_sign:%Y-%m-%d %H:%M:%S} UTC"
+    return Event(
+        Kind.LOST if comes_back else Kind.FAILED,
+        row.id,
+        clock.to_ms(last_sign),
+        row.run,
+        retries_of(row.ver),
+        {
+            "reason": "worker_lost",
+            "worker": row.worker,
+            "error_type": "WorkerLost",
+            "error_message": f"The worker {row.worker} is gone: {heard}. {_AGAIN if comes_back else _NOT_AGAIN}",
+            "note": f"worker {row.worker} is gone",
+        },
+    )
+
+
+_AGAIN = "The job goes back to its queue."
+_NOT_AGAIN = "The job had left its queue before it ran, so it does not run again by itself."
+
+
+def _comes_back(job_type: str, max_attempts: int | None) -> bool:
+    """Whether an unfinished job is still with the broker. Only jobs that we dispatched state their attempts."""
+    kind = registry.known(job_type)
+    return max_attempts is not None if kind is None else kind.acks_late
+
+
+def _ms_of(entry_id: str) -> int:
+    return int(entry_id.partition("-")[0])
 
 
 def _message(row: JobStatus, retries: int) -> Message:

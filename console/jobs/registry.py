@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from console.config import settings
+from console.config import LEAST_RETRY_AFTER_S, settings
 from console.errors import InvalidInput, NotFound
 from console.jobs.policies import Fixed, RetryPolicy
 
+DISPATCHING = {"dispatching": True}
+"""The context of a payload's validation when it is dispatched; none when it runs."""
+INTERNAL_PREFIX = "celeriac."
+"""How the names of job types begin that are upkeep of Celeriac itself."""
 INTERNAL_QUEUE = "celeriac"
 """Where Celeriac's own upkeep runs; its jobs are hidden unless asked for."""
 
@@ -33,7 +38,7 @@ def queue_limits(queue: str) -> Limits:
     return Limits(
         max_attempts=now.queue_setting(queue, "MAX_ATTEMPTS", attempts),
         timeout_s=now.queue_setting(queue, "TIMEOUT", timeout),
-        retry_after_s=now.queue_setting(queue, "RETRY_AFTER", retry_after),
+        retry_after_s=now.queue_setting(queue, "RETRY_AFTER", retry_after, least=LEAST_RETRY_AFTER_S),
         memory_mb=now.queue_setting(queue, "MEMORY_MB", 256),
     )
 
@@ -49,11 +54,20 @@ class JobType:
     retry: RetryPolicy = field(default_factory=Fixed)
     priority: int | None = None
     description: str = ""
+    acks_late: bool = True
+    """Whether its message stays with the broker until the job has ended, so that it comes back when a worker dies."""
+    keep_days: Mapping[str, float] = field(default_factory=dict)
+    """Days for which its jobs are kept, by how they ended (`config.KEPT_STATES`); else what the settings say."""
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether it is upkeep of Celeriac itself."""
+        return self.name.startswith(INTERNAL_PREFIX)
 
     def validate(self, payload: dict[str, Any]) -> dict[str, Any]:
         """The payload as it will be sent. Raises `InvalidInput` naming each field that does not fit."""
         try:
-            return self.schema.model_validate(payload).model_dump(mode="json")
+            return self.schema.model_validate(payload, context=DISPATCHING).model_dump(mode="json")
         except ValidationError as error:
             problems = [
                 {
@@ -77,6 +91,11 @@ def register(job_type: JobType) -> None:
 def job_types() -> list[JobType]:
     """Every known job type, by name."""
     return [_types[name] for name in sorted(_types)]
+
+
+def known(name: str) -> JobType | None:
+    """The job type of that name; None when this process has no code for it."""
+    return _types.get(name)
 
 
 def job_type(name: str) -> JobType:

@@ -27,7 +27,7 @@ _WHEN = {
     404: "There is no such thing.",
     409: "The state no longer allows this; `detail` says why.",
     413: "The body is too large.",
-    415: "The body is not declared as JSON.",
+    415: "The body is not declared as JSON, or as a form where files are sent.",
     422: "Something in the request does not fit; `errors` names each field.",
     429: "Too many requests; Retry-After says for how long to wait.",
     503: "The database or the broker does not answer; Retry-After says when to try again.",
@@ -117,7 +117,18 @@ def _describe(rule: Rule, operation: Operation, permission: str | None, schemas:
     if operation.body is not None:
         content = {"application/json": {"schema": schemas.ref(operation.body, "validation")}}
         told["requestBody"] = {"required": True, "content": content}
+    if operation.files:
+        told["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _form(operation.files)}}}
     return told
+
+
+def _form(field: str) -> dict[str, Any]:
+    """A form that sends one file or several under one name."""
+    file = {"type": "string", "format": "binary"}
+    return {
+        "type": "object", "required": [field], "additionalProperties": False,
+        "properties": {field: {"type": "array", "minItems": 1, "items": file}},
+    }
 
 
 def _path_parameters(rule: Rule) -> list[dict[str, Any]]:
@@ -157,8 +168,13 @@ def _responses(rule: Rule, operation: Operation, permission: str | None, schemas
         statuses |= {422}
     if operation.body is not None:
         statuses |= {400, 413, 415}
+    if operation.files:
+        statuses |= {413, 415, 422}
     content = {"application/json": {"schema": schemas.ref(operation.answer, "serialization")}}
-    good = {str(operation.status): {"description": HTTPStatus(operation.status).phrase, "content": content}}
+    good = {
+        str(status): {"description": HTTPStatus(status).phrase, "content": content}
+        for status in sorted({operation.status, *operation.other_statuses})
+    }
     return good | {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
 
 

@@ -67,7 +67,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a route takes and gives. `errors` are statuses beyond those that follow from the rest."""
+    """What a route takes and gives. `errors` are statuses beyond those that follow from the rest.
+
+    `files`: the form field in which it takes files, instead of a body in JSON.
+    """
 
     summary: str
     description: str
@@ -77,16 +80,18 @@ class Operation:
     body: type[Input] | None
     idempotent: bool
     errors: tuple[int, ...]
+    other_statuses: tuple[int, ...]
+    files: str
 
 
 def endpoint(
     *, answer: type[BaseModel], status: int = 200, query: type[ModelT] | None = None, body: type[ModelT] | None = None,
-    idempotent: bool = False, errors: tuple[int, ...] = (),
+    idempotent: bool = False, errors: tuple[int, ...] = (), other_statuses: tuple[int, ...] = (), files: str = "",
 ) -> Callable[[Callable[..., BaseModel | Answer]], Callable[..., Response]]:
     """Declares a REST route: parses `query` and `body` into arguments of these names and writes the answer.
 
     The first sentence of the docstring is the summary of the operation, the rest its description.
-    `idempotent`: it heeds the Idempotency-Key header.
+    `idempotent`: it heeds the Idempotency-Key header. `other_statuses`: successes of the same shape.
     """
 
     def declare(view: Callable[..., BaseModel | Answer]) -> Callable[..., Response]:
@@ -102,7 +107,8 @@ def endpoint(
 
         summary, _, description = (view.__doc__ or "").partition("\n")
         respond.operation = Operation(  # type: ignore[attr-defined]
-            summary.strip().rstrip("."), " ".join(description.split()), answer, status, query, body, idempotent, errors
+            summary.strip().rstrip("."), " ".join(description.split()), answer, status, query, body, idempotent, errors,
+            other_statuses, files,
         )
         return respond
 

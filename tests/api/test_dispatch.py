@@ -47,7 +47,19 @@ def test_every_option_counts(admin: Program, broker: redis.Redis) -> None:
     assert (job["state"], job["queue"], job["priority"], job["tags"]) == ("SCHEDULED", "heavy", 3, ["a", "b"])
     assert job["due_at"] == at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     assert broker.llen("heavy") == 0
-    assert admin.post("/jobs", json=body).json["ids"] == [job["id"]]
+    again = admin.post("/jobs", json=body)
+    assert (again.status_code, again.json["ids"]) == (200, [job["id"]])
+
+
+def test_a_unique_key_makes_no_second_job_and_says_so(admin: Program, broker: redis.Redis) -> None:
+    body = {"type": "tests.greet", "unique_key": "nightly"}
+    first, second = (admin.post("/jobs", json=body) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert second.json["ids"] == first.json["ids"]
+    replayed = [admin.post("/jobs", json=body, headers=KEY) for _ in range(2)]
+    assert [answer.status_code for answer in replayed] == [200, 200]
+    assert len(stored()) == 1
+    assert broker.llen("default") == 1
 
 
 def test_a_delay_makes_it_wait(admin: Program) -> None:

@@ -1,0 +1,52 @@
+"""Celeriac's own upkeep. Beat dispatches these (`console.upkeep`); they are hidden unless asked for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from console import clock, db
+from console.jobs.registry import INTERNAL_QUEUE
+from console.upkeep import retention, service
+from tasks.job import Job
+
+RUN_FOR_S = 60.0
+"""A run takes a process of a worker, and keeps a worker that shall stop waiting. Many short ones do as much."""
+AGAIN_AFTER = timedelta(seconds=5)
+
+
+class Nothing(BaseModel):
+    """No payload."""
+
+
+class Retention(Job):
+    """Removes jobs, rollups and keys that are kept no longer."""
+
+    name = service.RETENTION
+    schema = Nothing
+    queue_name = INTERNAL_QUEUE
+    timeout_s = 300
+
+    def handle(self, payload: Nothing) -> dict[str, Any]:
+        """Whatever it does not get done, the next run does, soon."""
+        expected = retention.old_jobs(clock.now()).total()
+
+        def report(so_far: retention.Run) -> None:
+            gone = so_far.removed.total()
+            self.progress(gone, max(expected, gone) or 1, f"{gone:,} removed")
+
+        done = retention.run(clock.monotonic() + RUN_FOR_S, report)
+        if not done.finished:
+            with db.writing() as session:
+                service.again_at(session, self.name, clock.now() + AGAIN_AFTER)
+        return {"removed": described(done.removed), "finished": done.finished}
+
+
+def described(removed: retention.Removed) -> dict[str, int]:
+    """How many of what, all job types together: as a job's result, which is to be read by people."""
+    found: dict[str, int] = {}
+    for (what, _), n in removed.items():
+        found[what] = found.get(what, 0) + n
+    return found
