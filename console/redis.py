@@ -5,10 +5,13 @@ from __future__ import annotations
 from functools import cache
 
 import redis
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from console.config import settings
+
+QUICK_CONNECT_S = 0.25
+QUICK_ANSWER_S = 0.5
 
 
 @cache
@@ -24,6 +27,18 @@ def client() -> redis.Redis:
     )
 
 
+@cache
+def quick_client() -> redis.Redis:
+    """For reads that somebody waits for, on a page or a probe: it answers soon, or raises; nothing is tried twice."""
+    return redis.Redis.from_url(
+        settings().broker,
+        socket_connect_timeout=QUICK_CONNECT_S,
+        socket_timeout=QUICK_ANSWER_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
 def reset() -> None:
-    """Forgets the client, after a fork or when the settings changed."""
+    """Forgets the clients, after a fork or when the settings changed."""
     client.cache_clear()
+    quick_client.cache_clear()

@@ -59,13 +59,14 @@ def show(job_id: str) -> JobDetailAnswer:
 
 @blueprint.post("/jobs")
 @requires(Permission.JOBS_DISPATCH)
-@endpoint(body=DispatchRequest, answer=Dispatched, status=201, idempotent=True)
+@endpoint(body=DispatchRequest, answer=Dispatched, status=201, other_statuses=(200,), idempotent=True)
 def create(body: DispatchRequest) -> Answer:
     """Dispatch one job, or several equal ones.
 
-    They are kept before the answer is given, and sent when the broker answers.
+    They are kept before the answer is given, and sent when the broker answers. 200 instead of 201: none was made,
+    since a job with the unique key has not ended; it is the answer.
     """
-    return _once(body, 201, partial(_dispatch, body))
+    return _once(body, partial(_dispatch, body))
 
 
 @blueprint.post("/jobs/<path:job_id>/retry")
@@ -73,7 +74,7 @@ def create(body: DispatchRequest) -> Answer:
 @endpoint(answer=Retried, status=201, idempotent=True, errors=(409,))
 def retry_create(job_id: str) -> Answer:
     """Retry a failed job, as a new job."""
-    return _once(None, 201, partial(_retry, job_id))
+    return _once(None, partial(_retry, job_id))
 
 
 @blueprint.post("/jobs/<path:job_id>/cancellation")
@@ -91,7 +92,7 @@ def cancellation_create(job_id: str) -> Cancelled:
 @endpoint(body=BulkRequest, answer=Count, idempotent=True)
 def retries_create(body: BulkRequest) -> Count:
     """Retry every failed job that matches."""
-    return _do_to_all(service.retry_matching, body)
+    return _do_to_all(bulk.RETRY, body)
 
 
 @blueprint.post("/jobs/cancellations")
@@ -99,7 +100,7 @@ def retries_create(body: BulkRequest) -> Count:
 @endpoint(body=BulkRequest, answer=Count, idempotent=True)
 def cancellations_create(body: BulkRequest) -> Count:
     """Cancel every waiting job that matches. Those that run are let be."""
-    return _do_to_all(service.cancel_matching, body)
+    return _do_to_all(bulk.CANCEL, body)
 
 
 @blueprint.post("/jobs/flushes")
@@ -107,7 +108,7 @@ def cancellations_create(body: BulkRequest) -> Count:
 @endpoint(body=FlushRequest, answer=Count, idempotent=True)
 def flushes_create(body: FlushRequest) -> Count:
     """Delete every failed job that matches, for good."""
-    return _do_to_all(service.flush_failed, body)
+    return _do_to_all(bulk.FLUSH, body)
 
 
 @blueprint.get("/job-types")
@@ -115,20 +116,20 @@ def flushes_create(body: FlushRequest) -> Count:
 @endpoint(answer=JobTypeList)
 def types_index() -> JobTypeList:
     """List what can be dispatched."""
-    return JobTypeList(data=[job_type_answer(kind) for kind in job_types()])
+    return JobTypeList(data=[job_type_answer(kind) for kind in job_types() if not kind.is_internal])
 
 
-def _dispatch(body: DispatchRequest, session: Session) -> Dispatched:
-    ids = service.dispatch(
+def _dispatch(body: DispatchRequest, session: Session) -> tuple[int, Output]:
+    ids, are_new = service.dispatch_or_find(
         session, current_actor(), _known_type(body.type), dict(body.payload), body.options(), body.count
     )
     job = job_answer(queries.get_job(session, ids[0]).line) if len(ids) == 1 else None
-    return Dispatched(ids=ids, job=job)
+    return 201 if are_new else 200, Dispatched(ids=ids, job=job)
 
 
-def _retry(job_id: str, session: Session) -> Retried:
+def _retry(job_id: str, session: Session) -> tuple[int, Output]:
     new_id = service.retry_job(session, current_actor(), job_id)
-    return Retried(job=job_answer(queries.get_job(session, new_id).line))
+    return 201, Retried(job=job_answer(queries.get_job(session, new_id).line))
 
 
 def _known_type(name: str) -> JobType:
@@ -159,18 +160,19 @@ def _claim(body: Input | None) -> Callable[[Session], IdempotencyKey] | None:
     return partial(claim, owner=current_actor().name, key=key, request_hash=request_hash(body))
 
 
-def _once(body: Input | None, status: int, work: Callable[[Session], Output]) -> Answer:
+def _once(body: Input | None, work: Callable[[Session], tuple[int, Output]]) -> Answer:
     """Does the work, unless a request with the same Idempotency-Key did: then its answer is given again."""
     claimed = _claim(body)
     with _transaction() as session:
         row = claimed(session) if claimed else None
         if row is not None and row.complete:
             return Answer(row.status, row.answer, {"Idempotency-Replayed": "true"})
-        answer = work(session).model_dump_json()
+        status, made = work(session)
+        answer = made.model_dump_json()
         if row is not None:
             row.finish(status, answer)
     return Answer(status, answer)
 
 
-def _do_to_all(step: bulk.Step, body: BulkRequest) -> Count:
-    return Count(count=bulk.do_to_all(_transaction, step, current_actor(), body.filter(), body.limit, _claim(body)))
+def _do_to_all(action: bulk.Action, body: BulkRequest) -> Count:
+    return Count(count=bulk.do_to_all(_transaction, action, current_actor(), body.filter(), body.limit, _claim(body)))

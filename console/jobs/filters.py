@@ -6,6 +6,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from console import clock
 from console.errors import InvalidInput
@@ -17,7 +18,8 @@ class JobFilter:
     """All conditions must hold; an empty one holds for every job.
 
     `states`: FAILED stands for RETRYABLE too, since a retryable job is a failed one whose payload is kept.
-    `text` is looked for in id, type, error and payload, in the newest `queries.TEXT_SCAN` jobs of the other conditions.
+    `text` is looked for in id, type, error and payload, in the newest `queries.TEXT_SCAN` jobs of the other conditions;
+    `back_to` is the last of them once that is settled, for whoever has to mean the same jobs again later.
     `before` and `after` bound the time it was enqueued.
     """
 
@@ -28,6 +30,16 @@ class JobFilter:
     before: datetime | None = None
     after: datetime | None = None
     internal: bool = False
+    back_to: Cursor | None = None
+
+    def described(self) -> dict[str, Any]:
+        """The conditions that are there, as the audit log keeps them."""
+        times = {"before": self.before, "after": self.after, "back_to": self.back_to and self.back_to.enqueued_at}
+        return {
+            **({"state": [str(state) for state in self.states]} if self.states else {}),
+            **{name: value for name in ("queue", "type", "text", "internal") if (value := getattr(self, name))},
+            **{name: at.isoformat() for name, at in times.items() if at},
+        }
 
     @property
     def is_counted(self) -> bool:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, Tuple, desc, func, or_, select, tuple_, union_all
 from sqlalchemy.orm import Session, undefer
 
 from console import clock
@@ -20,9 +18,9 @@ from console.jobs.models import JobAttempt, JobCount, JobStatus
 from console.jobs.rules import State, moments_of
 
 TEXT_SCAN = 20_000
-"""How many of the newest jobs a text search looks through."""
+"""How many of the newest jobs that fit the other conditions a text is looked for in; lists, counts and bulk alike."""
 COUNT_LIMIT = 10_000
-"""Where counting of a text or time filter stops: "10,000 or more"."""
+"""Where counting by time stops: "10,000 or more"."""
 LINE_COLUMNS = (
     "id",
     "type",
@@ -133,19 +131,28 @@ class JobDetail:
 def list_jobs(session: Session, wanted: JobFilter, cursor: Cursor | None = None, limit: int = 50) -> Page:
     """The newest jobs that match, from the cursor on; `limit` from 1 to 500."""
     limit = max(1, min(limit, 500))
-    rows = list(islice(_newest(session, wanted, cursor, limit + 1), limit + 1))
-    jobs = [_line(row) for row in rows[:limit]]
+    settled = settle(session, wanted)
+    rows = _newest(session, settled, cursor, limit + 1)
+    jobs = [line_of(row) for row in rows[:limit]]
     more = Cursor(jobs[-1].enqueued_at, jobs[-1].id) if len(rows) > limit else None
-    return Page(jobs, more, _searched_back_to(session, wanted, cursor) if wanted.text else None)
+    return Page(jobs, more, settled.back_to.enqueued_at if settled.back_to else None)
 
 
-def count_jobs(session: Session, wanted: JobFilter) -> tuple[int, bool]:
-    """How many match, and whether that is exact; counting stops at `COUNT_LIMIT` where it has to look at jobs."""
+def count_jobs(session: Session, wanted: JobFilter, first: Page | None = None) -> tuple[int, bool]:
+    """How many match, and whether that is exact; counting by time stops at `COUNT_LIMIT`.
+
+    `first`: the first page of them, where that is read already; if all are on it, they are not looked for again.
+    """
     if wanted.is_counted:
         total = sum(count_by_state(session, wanted).values())
         return total, True
-    matching = sum(1 for _ in islice(_newest(session, wanted, None, COUNT_LIMIT), COUNT_LIMIT))
-    return matching, matching < COUNT_LIMIT
+    if first is not None and first.next is None:
+        return len(first.jobs), True
+    limit = TEXT_SCAN if wanted.text else COUNT_LIMIT
+    settled = settle(session, wanted)
+    walks = [_walk(settled, state, None, limit, (JobStatus.id,)).subquery() for state in _walked(settled)]
+    matching = sum(session.scalar(select(func.count()).select_from(walk)) or 0 for walk in walks)
+    return (matching, True) if wanted.text else (min(matching, limit), matching < limit)
 
 
 def count_by_state(session: Session, wanted: JobFilter) -> dict[State, int]:
@@ -171,7 +178,7 @@ def get_job(session: Session, job_id: str) -> JobDetail:
         select(JobAttempt).where(JobAttempt.job_id == job_id).order_by(JobAttempt.finished_at.desc()).limit(200)
     )
     return JobDetail(
-        line=_line(row),
+        line=line_of(row),
         timeline=[
             Moment(clock.from_ms(at), kind, retries + 1, note)
             for at, kind, _, retries, note in moments_of(row.timeline)
@@ -194,18 +201,34 @@ def state_and_attempts(session: Session, job_id: str) -> tuple[State, int] | Non
 
 def known_values(session: Session) -> tuple[list[str], list[str]]:
     """The queues and the job types that jobs of are stored, sorted; for choices and completion."""
-    queues = session.scalars(select(JobCount.queue).where(JobCount.n > 0).distinct().limit(1_000))
-    types = session.scalars(select(JobCount.type).where(JobCount.n > 0).distinct().limit(1_000))
+    queues = session.scalars(
+        select(JobCount.queue).group_by(JobCount.queue).having(func.sum(JobCount.n) > 0).limit(1_000)
+    )
+    types = session.scalars(select(JobCount.type).group_by(JobCount.type).having(func.sum(JobCount.n) > 0).limit(1_000))
     return sorted(filter(None, queues)), sorted(filter(None, types))
 
 
 def newer_than(session: Session, wanted: JobFilter, top: Cursor, limit: int = 100) -> int:
     """How many matching jobs came after the one at the top of a list; at most `limit`."""
-    lines = islice(_newest(session, wanted, None, limit), limit)
-    return sum(1 for row in lines if (row.enqueued_at, row.id) > (top.enqueued_at, top.id))
+    rows = _newest(session, settle(session, wanted), None, limit)
+    return sum(1 for row in rows if (row.enqueued_at, row.id) > (top.enqueued_at, top.id))
 
 
 _DEFERRED = ("timeline", "payload", "message", "result", "traceback")
+
+
+def settle(session: Session, wanted: JobFilter) -> JobFilter:
+    """The filter with `back_to` set: when it has a text, to the oldest job that the text is looked for in.
+
+    It stays as it is when that is settled already, or when fewer than `TEXT_SCAN` jobs fit the other conditions.
+    """
+    if not wanted.text or wanted.back_to:
+        return wanted
+    untold = replace(wanted, text="", internal=True)  # so that the index alone answers
+    walks = [_walk(untold, state, None, TEXT_SCAN, (JobStatus.enqueued_at,)).subquery() for state in _walked(untold)]
+    newest = union_all(*(select(walk) for walk in walks)).order_by(desc("enqueued_at"))
+    last = session.scalar(newest.offset(TEXT_SCAN - 1).limit(1))
+    return wanted if last is None else replace(wanted, back_to=Cursor(last, ""))
 
 
 def conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
@@ -219,6 +242,8 @@ def conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
         found.append(JobStatus.enqueued_at < wanted.before)
     if wanted.after:
         found.append(JobStatus.enqueued_at >= wanted.after)
+    if wanted.back_to:
+        found += [_place() >= _as_place(wanted.back_to), JobStatus.enqueued_at >= wanted.back_to.enqueued_at]
     if not wanted.internal:
         found.append(JobStatus.internal.is_(False))
     return found
@@ -231,53 +256,47 @@ def text_condition(text: str) -> ColumnElement[bool]:
     return or_(*(column.ilike(pattern, escape="\\") for column in columns))
 
 
-def _newest(session: Session, wanted: JobFilter, cursor: Cursor | None, limit: int) -> Iterator[Row[Any]]:
+def _newest(session: Session, wanted: JobFilter, cursor: Cursor | None, limit: int) -> Sequence[Row[Any]]:
     """Rows newest first, merged from one index walk per state: with a state, every filter has an index."""
-    states: tuple[State | None, ...] = wanted.states or (None,)
-    if (wanted.queue or wanted.type) and not wanted.states:
-        states = tuple(State)
-    if wanted.text and len(states) > 1:
-        states = (None,) if not wanted.states else states
-    walks = [session.execute(_walk(wanted, state, cursor, limit)).all() for state in states]
-    return heapq.merge(*walks, key=lambda row: (row.enqueued_at, row.id), reverse=True)
+    shown = tuple(getattr(JobStatus, name) for name in LINE_COLUMNS)
+    walks = [_walk(wanted, state, cursor, limit, shown) for state in _walked(wanted)]
+    if len(walks) == 1:
+        return session.execute(walks[0]).all()
+    merged = union_all(*(select(walk.subquery()) for walk in walks)).order_by(desc("enqueued_at"), desc("id"))
+    return session.execute(merged.limit(limit)).all()
 
 
-def _walk(wanted: JobFilter, state: State | None, cursor: Cursor | None, limit: int) -> Select[Any]:
+def _walked(wanted: JobFilter) -> tuple[State | None, ...]:
+    """The states to walk through, each in its index; None: one walk through all."""
+    return wanted.states or (tuple(State) if wanted.queue or wanted.type else (None,))
+
+
+def _walk(
+    wanted: JobFilter, state: State | None, cursor: Cursor | None, limit: int, shown: Sequence[Any]
+) -> Select[Any]:
     where = conditions(wanted)
     if state is not None:
         where.append(JobStatus.state == state)
+    if wanted.text:
+        where.append(text_condition(wanted.text))
     if cursor is not None:
-        where.append(_is_below(cursor))
-    newest = (JobStatus.enqueued_at.desc(), JobStatus.id.desc())
-    shown = [getattr(JobStatus, name) for name in LINE_COLUMNS]
-    if not wanted.text:
-        return select(*shown).where(*where).order_by(*newest).limit(limit)
-    scanned = select(JobStatus.id).where(*where).order_by(*newest).limit(TEXT_SCAN).scalar_subquery()
-    return select(*shown).where(JobStatus.id.in_(scanned), text_condition(wanted.text)).order_by(*newest).limit(limit)
+        where += [_place() < _as_place(cursor), JobStatus.enqueued_at <= cursor.enqueued_at]  # the second has an index
+    newest = [column.desc() for column in (JobStatus.enqueued_at, JobStatus.id) if column in shown]
+    return select(*shown).where(*where).order_by(*newest).limit(limit)
 
 
-def _is_below(cursor: Cursor) -> ColumnElement[bool]:
+def _place() -> Tuple:
+    return tuple_(JobStatus.enqueued_at, JobStatus.id)
+
+
+def _as_place(cursor: Cursor) -> Tuple:
     """The types are named because a tuple does not pass those of its columns on to what they are compared with."""
-    place = (JobStatus.enqueued_at, JobStatus.id)
-    return tuple_(*place) < tuple_(cursor.enqueued_at, cursor.id, types=[column.type for column in place])
+    types = [column.type for column in (JobStatus.enqueued_at, JobStatus.id)]
+    return tuple_(cursor.enqueued_at, cursor.id, types=types)
 
 
-def _searched_back_to(session: Session, wanted: JobFilter, cursor: Cursor | None) -> datetime | None:
-    where = conditions(wanted)
-    if wanted.states:
-        where.append(JobStatus.state.in_(wanted.states))
-    if cursor is not None:
-        where.append(_is_below(cursor))
-    return session.scalar(
-        select(JobStatus.enqueued_at)
-        .where(*where)
-        .order_by(JobStatus.enqueued_at.desc(), JobStatus.id.desc())
-        .offset(TEXT_SCAN)
-        .limit(literal_column("1"))
-    )
-
-
-def _line(row: Any) -> JobLine:
+def line_of(row: Any) -> JobLine:
+    """A row of `LINE_COLUMNS` as a list shows it."""
     values = {name: getattr(row, name) for name in LINE_COLUMNS}
     values["state"] = State(values["state"])
     values["tags"] = tuple(json.loads(values["tags"] or "[]"))

@@ -23,7 +23,7 @@ _MEANINGS = (
     "itself; RETRYABLE failed for good and can be retried by hand; FAILED failed for good, and was retried already or "
     "its payload was not kept; COMPLETED and CANCELLED ended."
 )
-_TEXT = "Part of the id, type, error or payload; looks at the newest 20,000 jobs."
+_TEXT = "Part of the id, type, error or payload; looks at the newest 20,000 that fit the rest."
 _UNIQUE_KEY = "While a job with this key has not ended, that job is the answer, and no other is made."
 
 
@@ -235,7 +235,7 @@ class LimitsAnswer(Output):
 
     max_attempts: int
     timeout_s: int
-    retry_after_s: int = Field(description="As set; a job of a dead worker comes back sooner, after 20 s.")
+    retry_after_s: int = Field(description="A job of a dead worker is queued again after this at the latest.")
     memory_mb: int
 
 

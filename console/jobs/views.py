@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, flash, render_template, request, url_for
@@ -11,9 +12,10 @@ from werkzeug.wrappers import Response
 from console.access.rules import Permission
 from console.audit.queries import entries_of
 from console.errors import CeleriacError, InvalidInput
-from console.jobs import bulk, queries, service
+from console.files.service import results_of
+from console.jobs import bulk, lineage, queries, service
 from console.jobs.filters import Cursor, JobFilter, parse_states, parse_time
-from console.jobs.rules import FAILURES, REASONS, WAITING, State
+from console.jobs.rules import REASONS, WAITING
 from console.jobs.selection import Outcome, do_to_each
 from console.jobs.tracebacks import parts
 from console.web import database, htmx
@@ -32,9 +34,10 @@ blueprint.add_app_template_filter(parts, "traceback_parts")
 @requires(Permission.JOBS_READ)
 def index() -> str:
     """Jobs, newest first. htmx gets the list alone."""
-    wanted = _wanted(request.args)
     session = database.session()
-    page = queries.list_jobs(session, wanted, Cursor.decode(request.args.get("cursor", "")), PAGE)
+    wanted = queries.settle(session, _wanted(request.args))
+    cursor = Cursor.decode(request.args.get("cursor", ""))
+    page = queries.list_jobs(session, wanted, cursor, PAGE)
     queues, types = queries.known_values(session)
     kept = _kept(request.args)
     return render_template(
@@ -44,8 +47,9 @@ def index() -> str:
         args=kept | _cursor(),
         queues=queues,
         types=types,
-        counts=queries.count_by_state(session, _any_state(wanted)),
-        total=queries.count_jobs(session, wanted),
+        counts=queries.count_by_state(session, replace(wanted, states=())),
+        total=queries.count_jobs(session, wanted, None if cursor else page),
+        scan=queries.TEXT_SCAN,
         first_url=url_for("jobs.index", **kept),
         next_url=url_for("jobs.index", **kept, cursor=page.next.encode()) if page.next else None,
     )
@@ -68,8 +72,10 @@ def show(job_id: str) -> str:
     return render_template(
         "jobs/_job.html" if htmx.is_fragment() else "jobs/show.html",
         job=job,
+        relatives=lineage.relatives_of(session, job),
         reason_text=REASONS.get(job.line.reason or ""),
         audit=entries_of(session, "job", job_id),
+        files=results_of(job_id),
     )
 
 
@@ -103,21 +109,21 @@ def cancellation_create(job_id: str) -> Response:
 @requires(Permission.JOBS_RETRY)
 def retries_new() -> str:
     """Says how many jobs would be retried."""
-    return _confirm("jobs/retries_new.html", (State.RETRYABLE,))
+    return _confirm("jobs/retries_new.html", bulk.RETRY)
 
 
 @blueprint.get("/jobs/cancellations/new")
 @requires(Permission.JOBS_CANCEL)
 def cancellations_new() -> str:
     """Says how many jobs would be cancelled."""
-    return _confirm("jobs/cancellations_new.html", tuple(WAITING))
+    return _confirm("jobs/cancellations_new.html", bulk.CANCEL)
 
 
 @blueprint.get("/jobs/flushes/new")
 @requires(Permission.JOBS_FLUSH)
 def flush_new() -> str:
     """Says how many failed jobs would be deleted."""
-    return _confirm("jobs/flush_new.html", tuple(FAILURES))
+    return _confirm("jobs/flush_new.html", bulk.FLUSH)
 
 
 @blueprint.post("/jobs/retries")
@@ -129,7 +135,7 @@ def retries_create() -> Response:
             outcome = do_to_each(session, service.retry_job, current_actor(), picked)
         return _told(outcome, "Retried", "could not be retried")
     _check_all_is_meant()
-    done = bulk.do_to_all(database.transaction, service.retry_matching, current_actor(), _wanted(request.form))
+    done = bulk.do_to_all(database.transaction, bulk.RETRY, current_actor(), _confirmed(request.form))
     return _done(f"Retried {count(done, 'job')}. Each runs again as a new job.")
 
 
@@ -142,7 +148,7 @@ def cancellations_create() -> Response:
             outcome = do_to_each(session, service.cancel_job, current_actor(), picked)
         return _told(outcome, "Cancelled", "could not be cancelled")
     _check_all_is_meant()
-    done = bulk.do_to_all(database.transaction, service.cancel_matching, current_actor(), _wanted(request.form))
+    done = bulk.do_to_all(database.transaction, bulk.CANCEL, current_actor(), _confirmed(request.form))
     return _done(f"Cancelled {count(done, 'job')}.")
 
 
@@ -153,16 +159,28 @@ def flush_create() -> Response:
     if request.form.get("confirm", "").strip().lower() != CONFIRMATION:
         flash(f"Nothing was deleted: type {CONFIRMATION} to confirm.", "error")
         return htmx.go(url_for("jobs.flush_new", **_kept(request.form)))
-    done = bulk.do_to_all(database.transaction, service.flush_failed, current_actor(), _wanted(request.form))
+    done = bulk.do_to_all(database.transaction, bulk.FLUSH, current_actor(), _confirmed(request.form))
     return _done(f"Deleted {count(done, 'failed job')}.")
 
 
-def _confirm(template: str, states: tuple[State, ...]) -> str:
-    """What would be done, in numbers: the jobs that match and are in one of the states it is possible for."""
-    wanted = _wanted(request.args)
-    meant = tuple(state for state in State if state in states and (not wanted.states or state in wanted.states))
-    total, is_exact = queries.count_jobs(database.session(), _replaced(wanted, meant)) if meant else (0, True)
-    return render_template(template, wanted=wanted, meant=meant, total=total, exact=is_exact, args=_kept(request.args))
+def _confirm(template: str, action: bulk.Action) -> str:
+    """What would be done, in numbers. The form carries which jobs were counted, so that it is done to no others."""
+    wanted, session = _wanted(request.args), database.session()
+    meant = bulk.meant(session, action, wanted)
+    counted = replace(meant, before=wanted.before) if meant else None  # without a time, the exact counts can answer
+    total, is_exact = queries.count_jobs(session, counted) if counted else (0, True)
+    kept = _kept(request.args)
+    return render_template(
+        template, wanted=wanted, meant=meant, total=total, exact=is_exact, args=kept, scan=queries.TEXT_SCAN
+    )
+
+
+def _confirmed(given: MultiDict[str, str]) -> JobFilter:
+    """The jobs that the page before had counted."""
+    wanted = _wanted(given)
+    until = parse_time(given.get("counted_until", ""), "counted_until")
+    before = min((at for at in (wanted.before, until) if at), default=None)
+    return replace(wanted, before=before, back_to=Cursor.decode(given.get("counted_back_to", "")))
 
 
 def _check_all_is_meant() -> None:
@@ -178,7 +196,9 @@ def _wanted(given: MultiDict[str, str]) -> JobFilter:
         raise InvalidInput(f"{wrong} has to be one line of at most 255 characters.")
     return JobFilter(
         states=parse_states(given.getlist("state")),
-        **texts,
+        queue=texts["queue"],
+        type=texts["type"],
+        text=texts["text"],
         before=parse_time(given.get("before", ""), "before"),
         after=parse_time(given.get("after", ""), "after"),
         internal=given.get("internal") == "1",
@@ -192,14 +212,6 @@ def _kept(given: MultiDict[str, str]) -> dict[str, Any]:
 
 def _cursor() -> dict[str, str]:
     return {"cursor": request.args["cursor"]} if request.args.get("cursor") else {}
-
-
-def _any_state(wanted: JobFilter) -> JobFilter:
-    return _replaced(wanted, ())
-
-
-def _replaced(wanted: JobFilter, states: tuple[State, ...]) -> JobFilter:
-    return JobFilter(states, wanted.queue, wanted.type, wanted.text, wanted.before, wanted.after, wanted.internal)
 
 
 def _refused(error: CeleriacError, job_id: str) -> Response:

@@ -12,9 +12,12 @@ from console.access.rules import Permission
 from console.broker.valkey import broker
 from console.jobs.filters import JobFilter
 from console.jobs.queries import count_by_state
+from console.observe.queries import list_gaps
 from console.overview.ranges import DEFAULT, RANGES
 from console.queues.health import find_problems
+from console.queues.latency import latency_by_queue
 from console.queues.queries import Bucket, failing_types, list_queues, throughput
+from console.queues.recording import look_if_it_answers
 from console.web import database, htmx
 from console.web.permissions import requires
 from console.workers.queries import list_workers
@@ -30,13 +33,22 @@ def index() -> str:
     span, grain = RANGES.get(name, RANGES[DEFAULT])
     session = database.session()
     queues = list_queues(session, broker())
+    recording = look_if_it_answers(session) if any(queue.depth is not None for queue in queues) else None
     buckets = throughput(session, span, grain)
     return render_template(
         "overview/_body.html" if htmx.is_fragment() else "overview/index.html",
-        range_name=name if name in RANGES else DEFAULT, ranges=tuple(RANGES),
-        queues=queues, problems=find_problems(session, queues), workers=list_workers(session),
-        counts=count_by_state(session, JobFilter()), failing=failing_types(session, span),
-        buckets=buckets, chart=_chart(buckets, grain),
+        range_name=name if name in RANGES else DEFAULT,
+        ranges=tuple(RANGES),
+        queues=queues,
+        latencies=latency_by_queue(session, [queue.name for queue in queues]),
+        problems=find_problems(session, queues, recording),
+        recording=recording,
+        gaps=list_gaps(session, span, limit=20),
+        workers=list_workers(session),
+        counts=count_by_state(session, JobFilter()),
+        failing=failing_types(session, span),
+        buckets=buckets,
+        chart=_chart(buckets, grain),
     )
 
 
@@ -45,4 +57,5 @@ def _chart(buckets: list[Bucket], grain: timedelta) -> dict[str, Any]:
     measures = ("enqueued", "completed", "failed", "retried", "cancelled")
     series = {name: [getattr(bucket, name) for bucket in buckets] for name in measures}
     at = [clock.to_ms(bucket.at) for bucket in buckets]
-    return series | {"at": at, "grain_ms": int(grain.total_seconds()) * 1000}
+    gaps = sum(bucket.completed is None for bucket in buckets) * int(grain.total_seconds()) // 60
+    return series | {"at": at, "grain_ms": int(grain.total_seconds()) * 1000, "unobserved_min": gaps}

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from flask import Blueprint
 
 from console.access.rules import Permission
 from console.broker.valkey import broker
-from console.queues import queries
+from console.queues import queries, recording
+from console.queues.latency import latency_by_queue
 from console.queues.schemas import (
     RANGES,
     BucketAnswer,
+    LatencyAnswer,
+    LatencyList,
+    LatencyQuery,
     QueueAnswer,
     QueueList,
+    RecordingAnswer,
     Throughput,
     ThroughputQuery,
 )
@@ -46,3 +53,21 @@ def throughput_show(query: ThroughputQuery) -> Throughput:
         grain_s=int(grain.total_seconds()),
         data=[BucketAnswer.model_validate(bucket) for bucket in buckets],
     )
+
+
+@blueprint.get("/metrics/latency")
+@requires(Permission.OVERVIEW_READ)
+@endpoint(query=LatencyQuery, answer=LatencyList)
+def latency_show(query: LatencyQuery) -> LatencyList:
+    """Show how long jobs waited and ran, by queue, as percentiles."""
+    found = latency_by_queue(database.session(), span=RANGES[query.range][0])
+    data = [LatencyAnswer(queue=name, **asdict(found[name])) for name in sorted(found)]
+    return LatencyList(range=query.range, data=data)
+
+
+@blueprint.get("/metrics/recording")
+@requires(Permission.OVERVIEW_READ)
+@endpoint(answer=RecordingAnswer)
+def recording_show() -> RecordingAnswer:
+    """Show how the recording of events stands: how late it is, what waits, what was put aside."""
+    return RecordingAnswer.model_validate(recording.look(database.session()))

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, cast
+from datetime import timedelta
 
-import redis
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from console import clock
-from console import redis as valkey
-from console.config import settings
 from console.jobs.models import JobStatus
 from console.queues.queries import QueueView
-from console.tracking.events import STREAM_PREFIX
+from console.queues.recording import Recording
 
 OVERDUE_AFTER = timedelta(seconds=60)
 """Beat publishes what is due within a second or two; after this long it is not there."""
@@ -34,15 +30,17 @@ class Problem:
     text: str
 
 
-def find_problems(session: Session, queues: Sequence[QueueView]) -> list[Problem]:
-    """What is wrong with these queues and with the processes that move jobs, worst first; empty: all is well."""
+def find_problems(session: Session, queues: Sequence[QueueView], recording: Recording | None) -> list[Problem]:
+    """What is wrong with these queues and with the processes that move jobs, worst first; empty: all is well.
+
+    `recording` is None when the broker does not say how it stands.
+    """
     now = clock.now()
     found = []
-    if all(queue.depth is None for queue in queues):
+    if recording is None or all(queue.depth is None for queue in queues):
         found.append(Problem("broker", "The broker does not answer. Is it running, is BROKER_URL right?"))
-    elif (oldest := _oldest_event()) is not None and oldest < now - UNRECORDED_AFTER:
-        waited = _said(now - oldest)
-        found.append(Problem("recorder", f"Events have waited for {waited} to be recorded. Start `celeriac recorder`."))
+    else:
+        found += _problems_of_recording(recording)
     overdue = session.scalar(select(func.min(JobStatus.due_at)).where(JobStatus.due_at < now - OVERDUE_AFTER))
     if overdue is not None:
         found.append(Problem("beat", f"A job has been due for {_said(now - overdue)}. Start `celeriac beat`."))
@@ -53,6 +51,9 @@ def find_problems(session: Session, queues: Sequence[QueueView]) -> list[Problem
 def _problem_of(queue: QueueView) -> Problem | None:
     waiting = max(queue.depth or 0, queue.pending)
     if waiting and not queue.consumers:
+        if queue.observed:
+            said = f"No worker of the observed application serves the queue {queue.name}, and {waiting:,} wait there."
+            return Problem("workers", said)
         return Problem(
             "workers",
             f"No worker serves the queue {queue.name}, and it holds {waiting:,} waiting. "
@@ -64,14 +65,17 @@ def _problem_of(queue: QueueView) -> Problem | None:
     return None
 
 
-def _oldest_event() -> datetime | None:
-    """When the oldest event that nobody has stored was written; ids in a stream begin with the milliseconds."""
-    try:
-        heads = [valkey.client().xrange(f"{STREAM_PREFIX}{number}", count=1) for number in range(settings().streams)]
-    except redis.RedisError:
-        return None
-    oldest = [entry for entries in heads for entry, _ in cast("list[tuple[bytes, Any]]", entries)]
-    return min((clock.from_ms(int(entry.partition(b"-")[0])) for entry in oldest), default=None)
+def _problems_of_recording(recording: Recording) -> Iterator[Problem]:
+    lag = timedelta(milliseconds=recording.lag_ms)
+    if lag > UNRECORDED_AFTER:
+        text = f"Events have waited for {_said(lag)} to be recorded, so what is shown is older than that."
+        yield Problem("recorder", f"{text} Start `celeriac recorder`.")
+    elif recording.is_nearly_full:
+        yield Problem(
+            "recorder",
+            f"An event stream holds {recording.fullest:.0%} of what it may: more comes than is recorded. "
+            "Start `celeriac recorder`, or more of them.",
+        )
 
 
 def _said(span: timedelta) -> str:

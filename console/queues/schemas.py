@@ -49,14 +49,14 @@ class ThroughputQuery(Input):
 
 
 class BucketAnswer(Output):
-    """What happened from `at` on, for `grain_s`. Means are over the jobs that completed or failed; null: none did."""
+    """What happened from `at` on, for `grain_s`. Counts are null when nobody recorded, means when no job ended."""
 
     at: Instant
-    enqueued: int
-    completed: int
-    failed: int
-    retried: int
-    cancelled: int
+    enqueued: int | None
+    completed: int | None
+    failed: int | None
+    retried: int | None
+    cancelled: int | None
     mean_wait_ms: float | None
     mean_runtime_ms: float | None
 
@@ -67,3 +67,36 @@ class Throughput(Output):
     range: Range
     grain_s: int
     data: list[BucketAnswer]
+
+
+class LatencyAnswer(Output):
+    """How long jobs of a queue waited and ran that ended in the range; null: none did. Wrong by at most 2 %."""
+
+    queue: str
+    wait_p50_ms: float | None
+    wait_p95_ms: float | None
+    runtime_p50_ms: float | None
+    runtime_p95_ms: float | None
+
+
+class LatencyQuery(Input):
+    """Which stretch of time."""
+
+    range: Annotated[Range, Field(description="How far back.")] = "1h"
+
+
+class LatencyList(Output):
+    """Every queue in which jobs ended, by name."""
+
+    range: Range
+    data: list[LatencyAnswer]
+
+
+class RecordingAnswer(Output):
+    """How the recording of events stands."""
+
+    lag_ms: int = Field(description="For how long the oldest event that is not stored has waited; 0: none waits.")
+    waiting: int = Field(description="Blocks of events that wait, up to 50 events in one.")
+    fullest: float = Field(description="Which share of its limit the longest stream has reached.")
+    refused: int = Field(description="Blocks that no row could be made of; they are kept aside.")
+    alive: list[str] = Field(description="Recorders at work, each as host:pid.")

@@ -1,5 +1,6 @@
 // Draws <canvas data-chart="…"> with Chart.js: jobs by outcome over time. The colours are the tokens of the page.
-// Each line has its own dashes as well as its own colour; the last bucket is unfinished and dotted.
+// Each line has its own dashes as well as its own colour; the last bucket is unfinished and dotted. Where nobody
+// recorded (null), there is no line, and the ground is hatched. The legend hides a series; the address remembers it.
 
 const SERIES = [
   { key: "completed", label: "Completed", token: "--completed", dash: [], fill: true },
@@ -7,6 +8,7 @@ const SERIES = [
   { key: "retried", label: "Retried", token: "--retrying", dash: [2, 3] },
   { key: "cancelled", label: "Cancelled", token: "--cancelled", dash: [8, 3, 2, 3] },
 ];
+const HATCH_PX = 8;
 const DAY_MS = 86_400_000;
 const charts = new Map();
 const probe = document.createElement("span");
@@ -31,17 +33,75 @@ function timeLabels(data) {
   return data.at.map((at) => format.format(at));
 }
 
+const hidden = () => new Set((new URLSearchParams(location.search).get("hide") ?? "").split(",").filter(Boolean));
+
+/** Shows or hides a series, here and in the address, so that it stays when the page comes again or is passed on. */
+function toggle(key) {
+  const now = hidden();
+  if (!now.delete(key)) now.add(key);
+  const url = new URL(location.href);
+  if (now.size) url.searchParams.set("hide", [...now].join(","));
+  else url.searchParams.delete("hide");
+  history.replaceState(history.state, "", url);
+  for (const link of document.querySelectorAll("[data-range]")) {
+    const target = new URL(link.href);
+    if (now.size) target.searchParams.set("hide", [...now].join(","));
+    else target.searchParams.delete("hide");
+    link.href = target;
+  }
+}
+
+/** Hatches the stretches in which nobody recorded, so that a gap is not taken for nothing having happened. */
+const gaps = {
+  id: "gaps",
+  beforeDatasetsDraw({ ctx, chartArea, scales, data }) {
+    const values = data.datasets[0].data;
+    const step = values.length > 1 ? scales.x.getPixelForValue(1) - scales.x.getPixelForValue(0) : chartArea.width;
+    ctx.save();
+    ctx.strokeStyle = token("--line");
+    ctx.beginPath();
+    ctx.rect(chartArea.left, chartArea.top, chartArea.width, chartArea.height);
+    ctx.clip();
+    ctx.beginPath();
+    for (let i = 0; i < values.length; i += 1) {
+      if (values[i] !== null) continue;
+      const left = scales.x.getPixelForValue(i) - step / 2;
+      const first = Math.ceil((left - chartArea.height) / HATCH_PX) * HATCH_PX;
+      for (let x = first; x < left + step; x += HATCH_PX) hatch(ctx, chartArea, x, left, left + step);
+    }
+    ctx.stroke();
+    ctx.restore();
+  },
+};
+
+/** One slanting line that begins at x at the bottom, cut to what lies from left to right. */
+function hatch(ctx, { top, bottom }, x, left, right) {
+  const from = Math.max(x, left);
+  const to = Math.min(x + bottom - top, right);
+  if (from >= to) return;
+  ctx.moveTo(from, bottom - (from - x));
+  ctx.lineTo(to, bottom - (to - x));
+}
+
 function datasets(data) {
   const last = data.at.length - 1;
+  const without = hidden();
   return SERIES.map(({ key, label, token: name, dash, fill }) => {
     const colour = token(name);
     return {
-      label, data: data[key], borderColor: colour, backgroundColor: faint(colour), borderDash: dash,
-      fill: fill ? "origin" : false, borderWidth: 2, pointRadius: 0, pointHoverRadius: 4, pointHitRadius: 8,
+      key, label, data: data[key], hidden: without.has(key),
+      borderColor: colour, backgroundColor: faint(colour), borderDash: dash,
+      fill: fill ? "origin" : false, borderWidth: 2, pointHoverRadius: 4, pointHitRadius: 8,
+      pointRadius: (context) => (isAlone(data[key], context.dataIndex) ? 2 : 0),
       spanGaps: false,
       segment: { borderDash: (context) => (context.p1DataIndex === last ? [2, 2] : undefined) },
     };
   });
+}
+
+/** A point between two gaps would have no line to be seen by. */
+function isAlone(values, i) {
+  return values[i] !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null;
 }
 
 function axis(extra) {
@@ -55,7 +115,8 @@ function options(canvas) {
   return {
     animation: false, responsive: true, maintainAspectRatio: false,
     interaction: { mode: "index", intersect: false },
-    onClick: (event, points) => openPoint(canvas, points),
+    onClick: (event, points, chart) =>
+      openPoint(canvas, points, chart.getElementsAtEventForMode(event, "nearest", { intersect: true }, true)),
     scales: {
       x: { ...axis({ autoSkipPadding: 24 }), grid: { display: false } },
       y: { ...axis({ precision: 0, maxTicksLimit: 6 }), beginAtZero: true, suggestedMax: 4 },
@@ -64,6 +125,12 @@ function options(canvas) {
       legend: {
         align: "end",
         labels: { color: token("--ink-2"), boxWidth: 34, boxHeight: 0 },
+        onClick: (_event, item, legend) => {
+          const set = legend.chart.data.datasets[item.datasetIndex];
+          set.hidden = !set.hidden;
+          toggle(set.key);
+          legend.chart.update("none");
+        },
       },
       tooltip: {
         backgroundColor: token("--surface"), titleColor: token("--ink"), bodyColor: token("--ink-2"),
@@ -73,13 +140,17 @@ function options(canvas) {
   };
 }
 
-/** The jobs behind a point: those enqueued in its bucket. */
-function openPoint(canvas, points) {
+const STATES = { completed: "COMPLETED", failed: "FAILED", cancelled: "CANCELLED" };
+
+/** The jobs behind a point: those enqueued in its bucket, and when a line itself was hit, those of its state. */
+function openPoint(canvas, points, hit) {
   if (!points.length) return;
   const data = JSON.parse(canvas.dataset.chart);
   const from = new Date(data.at[points[0].index]);
   const until = new Date(from.getTime() + data.grain_ms);
   const query = new URLSearchParams({ after: from.toISOString(), before: until.toISOString() });
+  const state = hit.length === 1 && STATES[SERIES[hit[0].datasetIndex].key];
+  if (state) query.set("state", state);
   location.assign(`${canvas.dataset.jobsUrl}?${query}`);
 }
 
@@ -89,11 +160,12 @@ function draw(canvas) {
   const drawn = charts.get(canvas);
   if (!drawn) {
     window.Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
-    charts.set(canvas, new window.Chart(canvas, { type: "line", data: content, options: options(canvas) }));
+    const config = { type: "line", data: content, options: options(canvas), plugins: [gaps] };
+    charts.set(canvas, new window.Chart(canvas, config));
     return;
   }
   drawn.data.labels = content.labels;
-  content.datasets.forEach((set, i) => Object.assign(drawn.data.datasets[i], set)); // keeps what the legend hides
+  content.datasets.forEach((set, i) => Object.assign(drawn.data.datasets[i], set));
   drawn.options = options(canvas);
   drawn.update("none");
 }

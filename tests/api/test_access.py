@@ -30,6 +30,8 @@ ROUTES = {
     ("GET", "/queues"): Permission.QUEUES_READ,
     ("GET", "/workers"): Permission.QUEUES_READ,
     ("GET", "/metrics/throughput"): Permission.OVERVIEW_READ,
+    ("GET", "/metrics/latency"): Permission.OVERVIEW_READ,
+    ("GET", "/metrics/recording"): Permission.OVERVIEW_READ,
 }
 
 

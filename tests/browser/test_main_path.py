@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import zipfile
+from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Console
@@ -51,3 +54,36 @@ def test_an_end_user_sees_none_of_the_console(page: Page, console: Console) -> N
     expect(page).to_have_url(re.compile("/account"))
     assert page.request.get(f"{console.url}/jobs").status == 403
     expect(page.locator('a[href="/jobs"]')).to_have_count(0)
+
+
+def test_a_jobs_page_shows_its_progress_move_without_reloading(page: Page, console: Console) -> None:
+    sign_in(page, console, "admin@localhost", console.password)
+    job_id = console.run("dispatch", "demo.progress", "--payload", '{"chunks": 20, "seconds_each": 0.4}')
+    page.goto(f"{console.url}/jobs/{job_id}")
+    page.evaluate("window.isTheSamePage = true")
+    bar = page.locator("#job progress")
+    expect(bar).to_be_attached(timeout=15_000)
+    seen = set()
+    while len(seen) < 4:
+        seen.add(bar.get_attribute("value", timeout=10_000))
+        page.wait_for_timeout(200)
+    expect(page.locator("#job .state-completed")).to_be_visible(timeout=20_000)
+    assert page.evaluate("window.isTheSamePage") is True
+
+
+def test_pictures_are_dispatched_by_the_form_and_their_thumbnails_downloaded(page: Page, console: Console, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        Image.new("RGB", (400, 200), "teal").save(tmp_path / f"{name}.png")
+    sign_in(page, console, "admin@localhost", console.password)
+    page.goto(f"{console.url}/jobs/new")
+    page.get_by_role("link", name="heavy.thumbnails").click()
+    page.set_input_files("input[type=file]", [tmp_path / "one.png", tmp_path / "two.png"])
+    page.get_by_label("Size").fill("40")
+    page.get_by_role("button", name="Dispatch").click()
+    expect(page.locator("#job .state-completed")).to_be_visible(timeout=30_000)
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download all").click()
+    with zipfile.ZipFile(started.value.path()) as packed:
+        assert packed.namelist() == ["one.png.webp", "two.png.webp"]
+        with Image.open(packed.open("one.png.webp")) as small:
+            assert small.size == (40, 20)

@@ -96,9 +96,10 @@ def test_the_keyboard_goes_picks_and_searches(page_of: Page, console: Console) -
     page_of.keyboard.press("?")
     expect(page_of.locator("#keys-sheet")).to_be_visible()
     page_of.keyboard.press("Escape")
-    page_of.keyboard.press("g")
-    page_of.keyboard.press("o")
-    expect(page_of).to_have_url(f"{console.url}/")
+    for key, address in (("o", "/"), ("a", "/account"), ("j", "/jobs")):
+        page_of.keyboard.press("g")
+        page_of.keyboard.press(key)
+        expect(page_of).to_have_url(f"{console.url}{address}")
 
 
 def test_the_filters_are_in_the_address_and_back_works(page_of: Page, console: Console) -> None:
@@ -137,6 +138,69 @@ def test_a_chosen_theme_and_a_narrow_rail_stay(page_of: Page, console: Console) 
     page_of.reload()
     expect(page_of.locator("html")).to_have_attribute("data-theme", "dark")
     expect(page_of.locator("html")).to_have_attribute("data-rail", "narrow")
+
+
+def test_the_menu_of_the_person(page_of: Page, console: Console) -> None:
+    page_of.goto(f"{console.url}/jobs")
+    menu = page_of.locator("#person-menu")
+    expect(menu).to_be_hidden()
+    page_of.get_by_role("button", name="admin@localhost").click()
+    expect(menu).to_contain_text("Admin")
+    page_of.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    page_of.get_by_role("button", name="admin@localhost").click()
+    menu.get_by_role("link", name="Account").click()
+    expect(page_of).to_have_url(f"{console.url}/account")
+
+
+def middle_of(page: Page, expression: str) -> tuple[float, float]:
+    """A place on the chart, told by an expression on `chart`, as a place on the page."""
+    script = f"""() => {{
+      const canvas = document.getElementById("throughput");
+      const chart = Chart.getChart(canvas);
+      const box = canvas.getBoundingClientRect();
+      const place = {expression};
+      return [box.x + place.x, box.y + place.y];
+    }}"""
+    x, y = page.evaluate(script)
+    return x, y
+
+
+def test_the_legend_is_a_filter_that_stays(page_of: Page, console: Console) -> None:
+    page_of.goto(f"{console.url}/?range=15m")
+    shown = "Chart.getChart('throughput').data.datasets.filter((set) => !set.hidden).map((set) => set.key)"
+    assert page_of.evaluate(shown) == ["completed", "failed", "retried", "cancelled"]
+    in_legend = "(({ left, top, width, height }) => ({ x: left + width / 2, y: top + height / 2 }))(chart.legend.legendHitBoxes[0])"
+    page_of.mouse.click(*middle_of(page_of, in_legend))
+    expect(page_of).to_have_url(f"{console.url}/?range=15m&hide=completed")
+    page_of.get_by_role("link", name="6h").click()
+    expect(page_of).to_have_url(f"{console.url}/?range=6h&hide=completed")
+    assert page_of.evaluate(shown) == ["failed", "retried", "cancelled"]
+
+
+def test_a_click_on_the_chart_opens_the_jobs_behind_it(page_of: Page, console: Console, failed_job: str) -> None:
+    page_of.goto(f"{console.url}/?range=1h")
+    values = page_of.evaluate("Chart.getChart('throughput').data.datasets[1].data")
+    assert values[0] is None, "nobody recorded an hour ago"
+    place = max(i for i, value in enumerate(values) if value)
+    page_of.mouse.click(*middle_of(page_of, f"chart.getDatasetMeta(1).data[{place}]"))
+    expect(page_of.locator(f'[id="job-{failed_job}"]')).to_be_visible()
+    expect(page_of.locator(".filters .chip")).to_contain_text("Enqueued")
+
+
+def test_a_lost_connection_is_shown_and_mends_itself(browser: Browser, console: Console, signed_in: Any) -> None:
+    context = opened(browser, signed_in, PHONE, "light")
+    page = context.new_page()
+    page.goto(f"{console.url}/jobs")
+    state = page.locator("#live-state")
+    expect(state).to_have_attribute("data-state", "live")
+    context.set_offline(True)
+    page.evaluate("dispatchEvent(new Event('pagehide'))")  # what ends the stream; offline alone keeps an open one
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(state).to_have_text("reconnecting")
+    context.set_offline(False)
+    expect(state).to_have_attribute("data-state", "live", timeout=15_000)
+    context.close()
 
 
 def test_a_first_visit_weighs_less_than_a_quarter_of_a_megabyte(page_of: Page, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -9,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
-from console import db
+from console import clock, db
 from console.app import create_app
 from console.web import database as web_database
 from tests.web.conftest import Browser, add_token, page, said
@@ -22,6 +23,11 @@ def test_what_is_not_there_has_a_page(support: Browser, path: str) -> None:
     assert response.mimetype == "text/html"
     assert "Not found" in said(response).replace("Found", "found")
     response.close()
+
+
+def test_the_way_back_is_in_the_frame(support: Browser) -> None:
+    shown = page(support.get("/nowhere"))
+    assert [link["href"] for link in shown.select(".rail a.rail-link")][:2] == ["/", "/jobs"]
 
 
 def test_an_outsider_gets_one_too(outsider: Browser) -> None:
@@ -97,15 +103,31 @@ class TestReadiness:
             200, {"status": "ok", "checks": {"database": "ok", "broker": "ok", "schema": "ok"}}
         )
 
-    def test_a_broker_that_is_away(self, sqlite_database: Engine, setting: Callable[[str, str], None]) -> None:
+    def test_a_broker_that_is_away_is_said_at_once(
+        self, sqlite_database: Engine, setting: Callable[[str, str], None]
+    ) -> None:
         setting("BROKER_URL", "redis://127.0.0.1:1/0")
         app = create_app()
+        began = clock.monotonic()
         response = app.test_client().get("/readyz")
+        assert clock.monotonic() - began < 1
         assert (response.status_code, response.json["status"]) == (503, "unavailable")
         assert response.json["checks"] == {"database": "ok", "broker": "does not answer", "schema": "ok"}
         assert app.test_client().get("/healthz").json == {"status": "ok"}
         with app.app_context():
             web_database.engine().dispose()
+
+    def test_a_broker_that_takes_the_call_and_says_nothing(
+        self, sqlite_database: Engine, setting: Callable[[str, str], None]
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            setting("BROKER_URL", f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+            app = create_app()
+            began = clock.monotonic()
+            assert app.test_client().get("/readyz").json["checks"]["broker"] == "does not answer"
+            assert clock.monotonic() - began < 1
+            with app.app_context():
+                web_database.engine().dispose()
 
     def test_a_schema_of_another_version(self, outsider: Browser) -> None:
         with db.writing() as session:

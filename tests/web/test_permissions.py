@@ -28,14 +28,16 @@ PAGES = {
     "jobs.retry_create": STAFF, "jobs.retries_new": STAFF, "jobs.retries_create": STAFF,
     "jobs.cancellation_create": STAFF, "jobs.cancellations_new": STAFF, "jobs.cancellations_create": STAFF,
     "jobs.flush_new": ADMIN, "jobs.flush_create": ADMIN,
+    "dispatch.new": ADMIN, "dispatch.create": ADMIN, "files.index": STAFF,
 }
 API = {
     "openapi.show": ALL,
     "jobs_api.index": STAFF, "jobs_api.show": STAFF, "jobs_api.types_index": STAFF,
     "jobs_api.retry_create": STAFF, "jobs_api.retries_create": STAFF,
     "jobs_api.cancellation_create": STAFF, "jobs_api.cancellations_create": STAFF,
-    "jobs_api.create": ADMIN, "jobs_api.flushes_create": ADMIN,
-    "queues_api.index": STAFF, "queues_api.throughput_show": STAFF, "workers_api.index": STAFF,
+    "jobs_api.create": ADMIN, "jobs_api.flushes_create": ADMIN, "files_api.create": ADMIN,
+    "queues_api.index": STAFF, "queues_api.throughput_show": STAFF, "queues_api.recording_show": STAFF,
+    "workers_api.index": STAFF,
 }
 REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
@@ -68,8 +70,9 @@ def test_pages_open_for_the_right_people(app: Flask, browser_of: Callable[[str],
             continue
         response = browser.get(path) if method == "GET" else browser.submit(path)
         is_signing_out = path == "/sign-out" and role != OUTSIDER
-        went_to_sign_in = response.headers.get("Location", "").startswith("/sign-in") and not is_signing_out
-        is_open = response.status_code not in REFUSED and not went_to_sign_in
+        went_to = response.headers.get("Location", "")
+        went_elsewhere = (went_to.startswith("/sign-in") and not is_signing_out) or (path == "/" and went_to != "")
+        is_open = response.status_code not in REFUSED and not went_elsewhere
         response.close()
         if is_open != (role in PAGES[rule.endpoint]) or response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             wrong.append(f"{method} {path} answers {response.status_code}")
@@ -136,6 +139,21 @@ def test_pages_show_only_what_the_role_can_use(
         assert (shown.select_one(flush) is not None) == has_flush
 
 
-def test_after_signing_in_everybody_sees_a_page_that_they_may_see(browser_of: Callable[[str], Browser]) -> None:
-    assert browser_of("support").get("/sign-in").headers["Location"] == "/"
-    assert browser_of("user").get("/sign-in").headers["Location"] == "/account"
+@pytest.mark.parametrize("role", sorted(PEOPLE))
+def test_the_start_shows_everybody_the_first_page_of_their_navigation(
+    browser_of: Callable[[str], Browser], role: str
+) -> None:
+    browser = browser_of(role)
+    assert browser.get("/sign-in").headers["Location"] == "/"
+    shown = browser.get("/", follow_redirects=True)
+    assert shown.status_code == HTTPStatus.OK
+    first = page(shown).select_one("nav.bottom a")
+    assert first is not None
+    assert (first["href"], first.get("aria-current")) == (shown.request.path, "page")
+
+
+def test_the_start_leads_a_whole_page_elsewhere_when_a_piece_of_it_was_asked_for(
+    browser_of: Callable[[str], Browser]
+) -> None:
+    """Whoever has lost a role while Overview was open in the browser."""
+    assert browser_of("user").fragment("/?part=body").headers["HX-Redirect"] == "/account"

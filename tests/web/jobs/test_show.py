@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from console import db
+from console.audit.queries import entries_of
+from console.jobs import lineage
 from console.jobs.rules import State
 from tests.web.conftest import Browser, address, page, said
 
@@ -46,3 +49,56 @@ def test_it_says_who_did_something(support: Browser, job: Callable[..., str]) ->
     support.submit(f"/jobs/{made}/cancellation")
     audit = page(support.fragment(f"/jobs/{made}")).get_text(" ")
     assert address("support") in audit
+
+
+def test_it_leads_to_what_started_it_and_what_it_started(support: Browser, job: Callable[..., str]) -> None:
+    first = job(State.COMPLETED, id="first")
+    parent = job(State.COMPLETED, id="parent", parent_id="first", root_id="first")
+    children = [job(State.PENDING, id=f"child-{n}", parent_id=parent, root_id=first) for n in range(2)]
+    job(State.COMPLETED, id="other")
+    shown = page(support.get(f"/jobs/{parent}"))
+    links = [str(link["href"]) for link in shown.select("#lineage a")]
+    assert links == ["/jobs/first", *(f"/jobs/{child}" for child in children)]
+    links = [str(link["href"]) for link in page(support.get("/jobs/child-0")).select("#lineage a")]
+    assert links == ["/jobs/parent", "/jobs/first"]
+    assert page(support.get("/jobs/other")).select("#lineage") == []
+
+
+def test_a_parent_that_is_not_stored_is_named(support: Browser, job: Callable[..., str]) -> None:
+    made = job(State.COMPLETED, parent_id="0199c2f1-gone")
+    lineage = page(support.get(f"/jobs/{made}")).select_one("#lineage")
+    assert lineage is not None
+    assert lineage.select("a") == []
+    assert "0199c2f1-gone" in lineage.get_text()
+
+
+def test_more_children_than_are_shown(support: Browser, job: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lineage, "SHOWN", 2)
+    parent = job(State.COMPLETED)
+    for _ in range(3):
+        job(State.COMPLETED, parent_id=parent)
+    found = page(support.get(f"/jobs/{parent}")).select_one("#lineage")
+    assert found is not None
+    assert len(found.select("a")) == 2
+    assert "and more" in found.get_text()
+
+
+def test_the_original_and_its_retry_lead_to_each_other(support: Browser, job: Callable[..., str]) -> None:
+    old = job()
+    new = support.submit(f"/jobs/{old}/retry").headers["Location"].removeprefix("/jobs/")
+    for shown, other in ((old, new), (new, old)):
+        links = [str(link["href"]) for link in page(support.get(f"/jobs/{shown}")).select("#lineage a")]
+        assert links == [f"/jobs/{other}"]
+
+
+def test_it_says_who_did_something_to_many_at_once(support: Browser, job: Callable[..., str]) -> None:
+    made = [job(queue="emails"), job(queue="emails"), job()]
+    support.submit("/jobs/retries", queue="emails", all="1")
+    for job_id in made[:2]:
+        audit = " ".join(page(support.get(f"/jobs/{job_id}")).select("section[aria-labelledby=audit-title]")[0].get_text(" ").split())
+        assert f"Retried {address('support')}, along with 1 other" in audit
+    assert page(support.get(f"/jobs/{made[2]}")).select("section[aria-labelledby=audit-title]") == []
+    with db.reading() as session:
+        [entry] = entries_of(session, "job", made[0])
+    assert entry.detail["count"] == 2
+    assert entry.detail["filter"].items() >= {"state": ["RETRYABLE"], "queue": "emails"}.items()

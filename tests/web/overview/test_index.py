@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 import pytest
 import redis
 
+from console import clock, db
 from console.jobs.rules import State
+from console.presence import Presence
+from console.tracking.events import STREAM_PREFIX
+from console.workers.models import ObservedMinute
 from tests.web.conftest import Browser, page, said
 
 
@@ -38,10 +45,42 @@ def test_htmx_gets_the_body_alone(support: Browser) -> None:
     assert page(response).select_one("html") is None
 
 
-def test_it_opens_while_the_broker_is_away(
+def test_it_opens_at_once_while_the_broker_is_away(
     support: Browser, setting: Callable[[str, str], None], job: Callable[..., str]
 ) -> None:
     setting("BROKER_URL", "redis://127.0.0.1:1/0")
+    began = clock.monotonic()
     response = support.get("/")
+    assert clock.monotonic() - began < 1
     assert response.status_code == 200
     assert "The broker does not answer." in said(response)
+
+
+def test_what_nobody_recorded_is_said(support: Browser, job: Callable[..., str], time_machine: Any) -> None:
+    time_machine.move_to(clock.now(), tick=False)
+    now = clock.now().replace(second=0, microsecond=0)
+    with db.writing() as session:
+        session.add_all(ObservedMinute(minute_at=now - timedelta(minutes=minutes)) for minutes in (0, 1, 2, 10))
+    job(State.COMPLETED, enqueued_at=now - timedelta(minutes=5))
+    shown = page(support.get("/?range=15m"))
+    rows = [[cell.get_text(strip=True) for cell in row.select("td")][1:] for row in shown.select("#chart-numbers tbody tr")]
+    gap = ["not observed"]
+    assert [row == gap for row in rows] == [i not in (0, 1, 2, 5, 10) for i in range(15)]
+    assert rows[5][1] == "1"
+    drawn = json.loads(str(shown.select_one("#throughput")["data-chart"]))  # type: ignore[index]
+    assert drawn["completed"] == [None] * 4 + [0] + [None] * 4 + [1] + [None] * 2 + [0, 0, 0]
+    assert "not observed: 10 min" in said(support.get("/?range=15m"))
+
+
+def test_recording_is_quiet_while_it_keeps_up(support: Browser, broker: redis.Redis) -> None:
+    Presence("recorder").say()
+    shown = page(support.get("/"))
+    assert shown.select_one("#recording").get_text(strip=True) == "Recording is up to date"  # type: ignore[union-attr]
+    assert shown.select(".note.error") == []
+
+
+def test_recording_that_is_behind_is_loud(support: Browser, broker: redis.Redis) -> None:
+    broker.xadd(f"{STREAM_PREFIX}0", {"b": b""}, id=f"{clock.now_ms() - 300_000}-0")
+    shown = said(support.get("/"))
+    assert "Events have waited for 5 min to be recorded" in shown
+    assert "No recorder is running. · 1 block of events waits" in shown
