@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import cast
+from collections.abc import Sequence
+
+from redis.client import Pipeline
 
 from console import clock, redis
 
@@ -18,7 +20,7 @@ class Presence:
 
     def __init__(self, kind: str) -> None:
         self._key = KEY.format(kind=kind)
-        self._member = f"{socket.gethostname()}:{os.getpid()}"
+        self._member = this_process()
         self._said_at = float("-inf")
 
     def say(self) -> None:
@@ -37,8 +39,39 @@ class Presence:
         redis.client().zrem(self._key, self._member)
 
 
-def alive(kind: str) -> list[str]:
+def alive(kind: str) -> tuple[str, ...]:
     """The processes of that kind that said so lately, each as host:pid."""
+    with redis.client().pipeline(transaction=False) as pipe:
+        ask_alive(pipe, kind)
+        [found] = pipe.execute()
+    return names(found)
+
+
+def ask_alive(pipe: Pipeline, kind: str) -> None:
+    """Asks for them along with other things; `names` reads the answer."""
     since = clock.now_ms() - int(SILENT_AFTER_S * 1000)
-    found = cast("list[bytes]", redis.client().zrangebyscore(KEY.format(kind=kind), since, "+inf"))
-    return sorted(member.decode() for member in found)
+    pipe.zrangebyscore(KEY.format(kind=kind), since, "+inf")
+
+
+def names(answer: Sequence[bytes]) -> tuple[str, ...]:
+    """What the broker answered to `ask_alive`, as words; without those that are known to be gone."""
+    return tuple(sorted(name for name in (member.decode() for member in answer) if not is_gone(name)))
+
+
+def this_process() -> str:
+    """What this process is called among all: host:pid."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def is_gone(name: str) -> bool:
+    """Whether a process, as host:pid, is known to have ended: it was on this machine, and its number is free."""
+    host, _, pid = name.rpartition(":")
+    if host != socket.gethostname() or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        return False
+    return False

@@ -33,7 +33,8 @@ _COLUMNS = (
 _SELECT = """
     SELECT {id}, 'shop.task_' || (n * 7 % {types}),
         CASE n * 11 % 4 WHEN 0 THEN 'default' WHEN 1 THEN 'emails' WHEN 2 THEN 'heavy' ELSE 'notifications' END,
-        CASE WHEN r < 960 THEN 'COMPLETED' WHEN r < 985 THEN 'RETRYABLE' WHEN r < 990 THEN 'FAILED' ELSE 'CANCELLED' END,
+        CASE WHEN r < 960 THEN 'COMPLETED' WHEN r < 985 THEN 'RETRYABLE' WHEN r < 990 THEN 'FAILED'
+            ELSE 'CANCELLED' END,
         1, 'celery@host-' || (n % 8), at, at + 40, at + 40 + n % 900, n % 900,
         CASE WHEN r >= 960 THEN 'exception' END, CASE WHEN r >= 960 THEN 'ValueError' END,
         CASE WHEN r >= 960 THEN 'no such customer ' || (n % 100000) END,
@@ -78,7 +79,7 @@ def fill(rows: int) -> None:
 
 
 def events(count: int, new_id: Callable[[int], str]) -> Iterator[Event]:
-    """The events of `count` / 3 jobs as workers send them: `IN_FLIGHT` jobs wait or run at any time; one in 30 fails."""
+    """The events of `count` / 3 jobs as workers send them: `IN_FLIGHT` wait or run at any time; one in 30 fails."""
     begin = clock.now_ms()
     ids: list[str] = []
     for number in range(count // 3 + IN_FLIGHT):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 from types import FrameType
@@ -10,6 +11,9 @@ import click
 
 from console.config import settings
 from console.embedded import readiness
+
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""A batch makes tens of thousands of objects, none in circles; looking for them takes a sixth of the time."""
 
 
 @click.command()
@@ -25,5 +29,6 @@ def recorder() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     readiness.announce("recorder")
     running.run()

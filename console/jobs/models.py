@@ -20,17 +20,34 @@ class JobStatus(Base):
 
     __tablename__ = "job_status"
     __table_args__ = (
-        Index("ix_job_status_newest", text("enqueued_at DESC"), text("id DESC")),
-        Index("ix_job_status_state", "state", text("enqueued_at DESC"), text("id DESC")),
-        Index("ix_job_status_queue", "queue", "state", text("enqueued_at DESC"), text("id DESC")),
-        Index("ix_job_status_type", "type", "state", text("enqueued_at DESC"), text("id DESC")),
+        # Ascending, since new rows then go to an end of the tree, and without the id, which would double their size:
+        # lists are read backwards, and sort the few jobs of one millisecond themselves.
+        Index("ix_job_status_newest", "enqueued_at"),
+        Index("ix_job_status_state", "state", "enqueued_at"),
+        Index("ix_job_status_queue", "queue", "state", "enqueued_at"),
+        Index("ix_job_status_type", "type", "state", "enqueued_at"),
         Index(
             "ix_job_status_due",
             "due_at",
             postgresql_where=text("due_at IS NOT NULL"),
             sqlite_where=text("due_at IS NOT NULL"),
         ),
-        Index("uq_job_status_unique_lock", "unique_lock", unique=True),
+        Index(
+            "uq_job_status_unique_lock",
+            "unique_lock",
+            unique=True,
+            postgresql_where=text("unique_lock IS NOT NULL"),
+            sqlite_where=text("unique_lock IS NOT NULL"),
+        ),
+        *(
+            Index(
+                f"ix_job_status_{name}",
+                name,
+                postgresql_where=text(f"{name} IS NOT NULL"),
+                sqlite_where=text(f"{name} IS NOT NULL"),
+            )
+            for name in ("parent_id", "root_id", "group_id", "chord_id")
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(255), primary_key=True)
@@ -53,8 +70,11 @@ class JobStatus(Base):
     error_message: Mapped[str | None] = mapped_column(Text, doc="At most 2,000 characters")
     retry_of: Mapped[str | None] = mapped_column(String(255), doc="The failed job that this one retries")
     retried_as: Mapped[str | None] = mapped_column(String(255), doc="The job that retries this one")
-    parent_id: Mapped[str | None] = mapped_column(String(255))
-    root_id: Mapped[str | None] = mapped_column(String(255))
+    parent_id: Mapped[str | None] = mapped_column(String(255), doc="The job that dispatched this one")
+    root_id: Mapped[str | None] = mapped_column(String(255), doc="Where its family began; null: here")
+    group_id: Mapped[str | None] = mapped_column(String(255), doc="The group that it was dispatched in")
+    chord_id: Mapped[str | None] = mapped_column(String(255), doc="The job that runs when its whole group is done")
+    source: Mapped[str | None] = mapped_column(String(64), doc="The observed application; null: a tracked one")
     unique_key: Mapped[str | None] = mapped_column(String(255))
     unique_lock: Mapped[str | None] = mapped_column(String(255), doc="unique_key until the job ends, then null")
     internal: Mapped[bool] = mapped_column(
@@ -92,24 +112,30 @@ class JobAttempt(Base):
 
 
 class JobCount(Base):
-    """How many jobs are in each state now; kept exact by whoever changes a state, in the same transaction."""
+    """How many jobs are in each state now; kept exact by whoever changes a state, in the same transaction.
+
+    The number is the sum over the shards (`tally`); that of one shard may be negative.
+    """
 
     __tablename__ = "job_count"
 
     type: Mapped[str] = mapped_column(String(255), primary_key=True)
     queue: Mapped[str] = mapped_column(String(255), primary_key=True)
     state: Mapped[str] = mapped_column(String(12), primary_key=True)
+    shard: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     n: Mapped[int] = mapped_column(BigInteger)
 
 
 class JobRollup(Base):
-    """What happened in one minute to one queue or one job type. Charts read these, never jobs."""
+    """What happened in one minute, hour or day to one queue or one job type. Charts read these, never jobs."""
 
     __tablename__ = "job_rollup"
 
-    minute: Mapped[datetime] = mapped_column(primary_key=True)
-    dimension: Mapped[str] = mapped_column(String(8), primary_key=True, doc="queue or type")
+    grain: Mapped[str] = mapped_column(String(6), primary_key=True, doc="minute, hour or day")
+    dimension: Mapped[str] = mapped_column(String(5), primary_key=True, doc="queue or type")
+    at: Mapped[datetime] = mapped_column(primary_key=True, doc="Where the minute, hour or day (UTC) begins")
     name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    shard: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     enqueued: Mapped[int] = mapped_column(BigInteger, default=0)
     completed: Mapped[int] = mapped_column(BigInteger, default=0)
     failed: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -117,6 +143,8 @@ class JobRollup(Base):
     cancelled: Mapped[int] = mapped_column(BigInteger, default=0)
     wait_ms: Mapped[int] = mapped_column(BigInteger, default=0, doc="Sum over the completed and failed")
     runtime_ms: Mapped[int] = mapped_column(BigInteger, default=0, doc="Sum over the completed and failed")
+    waits: Mapped[str | None] = mapped_column(Text, doc="`histogram` of the same")
+    runtimes: Mapped[str | None] = mapped_column(Text, doc="`histogram` of the same")
 
 
 class StreamCheckpoint(Base):

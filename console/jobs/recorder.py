@@ -9,30 +9,27 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import redis
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from console import db, signals
+from console import db, presence, signals
 from console import redis as valkey
 from console.config import settings
 from console.jobs import outbox, store
+from console.jobs.observed import Watch
 from console.jobs.rules import FAILURES, Row, State
-from console.presence import Presence
-from console.tracking.events import STREAM_PREFIX, BadBlock, Event, unpack
+from console.jobs.stream import Batch, Reader, after
+from console.tracking.events import STREAM_PREFIX, Event
 
-BATCH_EVENTS = 5_000
 BLOCK_MS = 250
 LEASE_MS = 10_000
-READ_ENTRIES = 200
 REFUSED_STREAM = "celeriac:refused"
 REFUSED_KEPT = 10_000
 PAUSE_MAX_S = 5.0
+STAND_BY_S = 1.0
+KIND = "recorder"
 
 _RENEW = """
 local holder = redis.call('GET', KEYS[1])
@@ -45,24 +42,19 @@ _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Batch:
-    """Entries of a stream, decoded. `last_id` is the id of the last entry."""
-
-    last_id: str
-    events: list[Event] = field(default_factory=list)
-
-
 class Recorder:
-    """Stores streams until told to stop."""
+    """Stores streams until told to stop. Several of them share the streams evenly."""
 
     def __init__(self) -> None:
-        self._streams = [f"{STREAM_PREFIX}{number}" for number in range(settings().streams)]
-        self._name = uuid.uuid4().hex
+        self._shards = {f"{STREAM_PREFIX}{number}": number for number in range(settings().streams)}
+        self._name = f"{uuid.uuid4().hex}@{presence.this_process()}"
         self._client = valkey.client()
         self._renew = self._client.register_script(_RENEW)
         self._release = self._client.register_script(_RELEASE)
-        self._presence = Presence("recorder")
+        self._presence = presence.Presence(KIND)
+        self._watch = Watch()
+        self._readers: dict[str, Reader] = {}
+        self._places: dict[str, str] = {}
         self.stopping = threading.Event()
 
     def run(self) -> None:
@@ -71,80 +63,94 @@ class Recorder:
         while not self.stopping.wait(pause):
             try:
                 self._presence.say()
-                stored = sum(self.record_once(stream) for stream in self._streams)
-                pause = 0.0 if stored else 0.05 * (len(self._streams) > 1)
+                mine = self._take_fair_share()
+                for stream in mine:
+                    self.record_once(stream)
+                self._watch.keep()
+                pause = 0.0 if mine else STAND_BY_S
             except store.CheckpointMoved as error:
                 log.warning("another recorder writes %s; standing by", error)
-                pause = 1.0
+                pause = STAND_BY_S
             except (redis.RedisError, SQLAlchemyError) as error:
-                if pause < 1.0:
+                if pause < STAND_BY_S:
                     log.warning("nothing can be stored now, trying again: %s", str(error).splitlines()[0])
                 pause = min(max(pause * 2, 0.25), PAUSE_MAX_S)
         self._give_back()
 
     def record_once(self, stream: str) -> int:
         """Stores the next batch of a stream and returns how many events it had; 0 when there is none, or no lease."""
-        if not self._renew(keys=[_lease(stream)], args=[self._name, LEASE_MS]):
-            self.stopping.wait(1.0)
+        if not self._holds(stream):
             return 0
-        with db.engine().connect() as connection:
-            checkpoint = store.read_checkpoint(connection.execution_options(write=True), stream)
-            connection.commit()
-        batch = self._read(stream, checkpoint)
-        if batch is None:
+        batch = self._next(stream)
+        if not batch.events and batch.last_id == batch.first_id:
             return 0
         try:
-            with self._storing(stream, checkpoint, batch) as connection:
-                rows = store.store_events(connection, batch.events)
-        except store.UNSTORABLE:
-            with self._storing(stream, checkpoint, batch) as connection:
-                rows, refused = store.store_what_can_be(connection, batch.events)
-                self._put_aside(refused)
-        self._client.xtrim(stream, minid=_after(batch.last_id), approximate=False)
+            rows = self._store(stream, batch)
+        except BaseException:
+            self._places.pop(stream, None)
+            raise
+        self._places[stream] = batch.last_id
+        self._client.xtrim(stream, minid=after(batch.last_id), approximate=False)
         self._tell(rows)
         return len(batch.events)
 
-    @contextmanager
-    def _storing(self, stream: str, checkpoint: str, batch: Batch) -> Iterator[Connection]:
-        """A transaction that moves the checkpoint behind the batch in its end."""
-        with db.engine().connect().execution_options(write=True) as connection, connection.begin():
-            yield connection
-            store.move_checkpoint(connection, stream, checkpoint, batch.last_id)
+    def _take_fair_share(self) -> list[str]:
+        """The streams whose lease this recorder has, at most its share of them among the recorders that live."""
+        most = -(-len(self._shards) // max(1, len(presence.alive(KIND)))) if len(self._shards) > 1 else 1
+        mine: list[str] = []
+        for stream in sorted(self._shards, key=lambda stream: stream not in self._readers):
+            if len(mine) < most and self._holds(stream):
+                mine.append(stream)
+            elif stream in self._readers:
+                self._leave(stream)
+        return mine
+
+    def _holds(self, stream: str) -> bool:
+        """Takes or renews the lease of a stream; false when another recorder has it that may still live."""
+        lease = _lease(stream)
+        if self._renew(keys=[lease], args=[self._name, LEASE_MS]):
+            return True
+        holder = cast("bytes | None", self._client.get(lease)) or b""
+        if not presence.is_gone(holder.decode().partition("@")[2]):
+            return False
+        self._release(keys=[lease], args=[holder])
+        return bool(self._renew(keys=[lease], args=[self._name, LEASE_MS]))
+
+    def _next(self, stream: str) -> Batch:
+        reader = self._readers.get(stream)
+        if reader is None:
+            reader = self._readers[stream] = Reader(self._client, stream, BLOCK_MS // len(self._shards) + 1)
+        if stream not in self._places:
+            with db.engine().connect().execution_options(write=True) as connection, connection.begin():
+                self._places[stream] = store.read_checkpoint(connection, stream)
+        return reader.next_after(self._places[stream])
+
+    def _store(self, stream: str, batch: Batch) -> list[Row]:
+        """Stores a batch and the checkpoint behind it. Raises `CheckpointMoved` when the batch was stored already."""
+        shard = self._shards[stream]
+        try:
+            with db.engine().connect().execution_options(write=True) as connection, connection.begin():
+                rows = store.store_events(connection, batch.events, shard)
+                store.move_checkpoint(connection, stream, batch.first_id, batch.last_id)
+        except store.UNSTORABLE:
+            with db.engine().connect().execution_options(write=True) as connection, connection.begin():
+                rows, refused = store.store_what_can_be(connection, batch.events, shard)
+                self._put_aside(refused)
+                store.move_checkpoint(connection, stream, batch.first_id, batch.last_id)
+        return rows
 
     def _put_aside(self, events: list[Event]) -> None:
         """Keeps what no row could be made of, for whoever looks into it; `celeriac doctor` says that there is some."""
         for event in events:
             self._client.xadd(REFUSED_STREAM, {"b": event.pack()}, maxlen=REFUSED_KEPT, approximate=True)
 
-    def _read(self, stream: str, checkpoint: str) -> Batch | None:
-        """Up to about `BATCH_EVENTS` events after the checkpoint, waiting `BLOCK_MS` for the first."""
-        block = BLOCK_MS // len(self._streams)
-        answer = cast(Any, self._client.xread({stream: checkpoint}, count=READ_ENTRIES, block=max(block, 1)))
-        entries = _entries(answer)
-        if not entries:
-            return None
-        batch = Batch(last_id=checkpoint)
-        for entry_id, values in entries:
-            if len(batch.events) >= BATCH_EVENTS:
-                break
-            batch.last_id = entry_id.decode()
-            try:
-                batch.events.extend(unpack(values.get(b"b", b"")))
-            except BadBlock as error:
-                log.error(
-                    "entry %s of %s is damaged (%s); kept the %d events before it",
-                    batch.last_id,
-                    stream,
-                    error,
-                    len(error.events),
-                )
-        return batch
-
     def _tell(self, rows: list[Row]) -> None:
         """Tells open pages and Python subscribers what was stored."""
         if not rows:
             return
         outbox.announce([row.id for row in rows])
+        if not (signals.job_processed.receivers or signals.job_failed.receivers or signals.job_retrying.receivers):
+            return
         for row in rows:
             if row.state == State.COMPLETED:
                 signals.job_processed.send(row.type, job=row)
@@ -153,30 +159,20 @@ class Recorder:
             elif row.state == State.RETRYING:
                 signals.job_retrying.send(row.type, job=row)
 
+    def _leave(self, stream: str) -> None:
+        """Lets another recorder have the stream."""
+        self._readers.pop(stream).close()
+        self._places.pop(stream, None)
+        self._release(keys=[_lease(stream)], args=[self._name])
+
     def _give_back(self) -> None:
         try:
             self._presence.leave()
-            for stream in self._streams:
-                self._release(keys=[_lease(stream)], args=[self._name])
+            for stream in list(self._readers):
+                self._leave(stream)
         except redis.RedisError:
             log.info("the leases could not be given back; they end by themselves in %d s", LEASE_MS // 1000)
 
 
 def _lease(stream: str) -> str:
     return f"celeriac:lease:{stream}"
-
-
-def _entries(answer: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    """The entries of the one stream asked for; the reply is a list under RESP2 and a map under RESP3."""
-    if not answer:
-        return []
-    if isinstance(answer, dict):
-        [found] = answer.values()
-        return list(found[0]) if found and isinstance(found[0], list) else list(found)
-    return list(answer[0][1])
-
-
-def _after(entry_id: str) -> str:
-    """The least stream id above `entry_id`."""
-    ms, _, number = entry_id.partition("-")
-    return f"{ms}-{int(number) + 1}"

@@ -8,8 +8,10 @@ they mean, not by when they arrive: delivery, attempt, rank of the kind, then ti
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from console.tracking.events import Event, Kind
@@ -49,40 +51,46 @@ REASONS = {
 }
 """Why a job failed or was cancelled, in words for people."""
 
-_RANKS = {
-    Kind.SCHEDULED: 0,
-    Kind.PUBLISHED: 1,
-    Kind.RECEIVED: 2,
-    Kind.STARTED: 3,
-    Kind.RETRY: 4,
-    Kind.LOST: 4,
-    Kind.SUCCEEDED: 5,
-    Kind.FAILED: 5,
-    Kind.CANCELLED: 5,
+_MEANING: dict[int, tuple[int, State]] = {
+    Kind.SCHEDULED: (0, State.SCHEDULED),
+    Kind.PUBLISHED: (1, State.PENDING),
+    Kind.RECEIVED: (2, State.PENDING),
+    Kind.STARTED: (3, State.PROCESSING),
+    Kind.RETRY: (4, State.RETRYING),
+    Kind.LOST: (4, State.PENDING),
+    Kind.SUCCEEDED: (5, State.COMPLETED),
+    Kind.FAILED: (5, State.FAILED),
+    Kind.CANCELLED: (5, State.CANCELLED),
 }
-_STATES = {
-    Kind.SCHEDULED: State.SCHEDULED,
-    Kind.PUBLISHED: State.PENDING,
-    Kind.RECEIVED: State.PENDING,
-    Kind.STARTED: State.PROCESSING,
-    Kind.RETRY: State.RETRYING,
-    Kind.LOST: State.PENDING,
-    Kind.SUCCEEDED: State.COMPLETED,
-    Kind.FAILED: State.FAILED,
-    Kind.CANCELLED: State.CANCELLED,
-}
-_ENDS = frozenset({Kind.SUCCEEDED, Kind.FAILED, Kind.CANCELLED})
-_ATTEMPT_ENDS = _ENDS | {Kind.RETRY, Kind.LOST}
+"""What a kind of event says: its rank within an attempt, and the state that follows from it."""
+_RANKS = [_MEANING.get(number, (0, State.PENDING))[0] for number in range(max(Kind) + 1)]
+_STATES = [_MEANING.get(number, (0, State.PENDING))[1] for number in range(max(Kind) + 1)]
+_NAMES = {kind.value: kind.name.lower() for kind in Kind}
+_ENDS_ATTEMPT = 4
+"""From this rank on, an event ends an attempt."""
 
 MAX_MOMENTS = 500
 MAX_RUN, MAX_RETRIES = 127, 1023
 MAX_NAME = 255
+MAX_NOTE = 200
+_SHORT_TIMELINE = 10_000
+"""Characters up to which a timeline has fewer than `MAX_MOMENTS` entries, so that it may be added to unread."""
+_OF_THE_JOB_AS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(
+        ("message", "parent_id", "root_id", "group_id", "chord_id", "retry_of", "tags", "source"), lambda text: text
+    ),
+    **dict.fromkeys(("priority", "max_attempts"), int),
+    "internal": bool,
+}
+"""What an event may say of the job itself, besides type, queue and payload. The first that is known stays."""
+_OF_THE_JOB = frozenset(_OF_THE_JOB_AS)
+_PLANS = (Kind.RETRY, Kind.SCHEDULED)
 
 
-def version(run: int, retries: int, kind: Kind, at_ms: int) -> int:
+def version(run: int, retries: int, kind: int, at_ms: int) -> int:
     """Orders what is known of a job: 7 bits delivery, 10 retries, 4 rank of the kind, 42 milliseconds."""
     attempt = min(run, MAX_RUN) << 10 | min(retries, MAX_RETRIES)
-    return (attempt << 4 | _RANKS[kind]) << 42 | (at_ms & (1 << 42) - 1)
+    return (attempt << 4 | _RANKS[kind]) << 42 | (at_ms & 0x3FF_FFFF_FFFF)
 
 
 def retries_of(ver: int) -> int:
@@ -112,87 +120,100 @@ class Attempt:
 
 @dataclass(slots=True)
 class Row:
-    """The columns of `job_status` that events decide, times in ms since 1970. `attempts_made` are new `JobAttempt`s."""
+    """The columns of `job_status` that events decide, times in ms since 1970.
+
+    Of a stored row, the large texts and what describes its end are not read: `payload` and what else is None here
+    stays as it is stored, and the end is written only when `fver` is above the stored one.
+    """
 
     id: str
-    type: str = ""
-    queue: str = ""
     state: str = ""
     attempts: int = 0
-    max_attempts: int | None = None
-    priority: int | None = None
     progress: int | None = None
     progress_note: str | None = None
     worker: str | None = None
-    enqueued_at: int = 0
-    due_at: int | None = None
     started_at: int | None = None
     finished_at: int | None = None
     runtime_ms: int | None = None
-    reason: str | None = None
-    error_type: str | None = None
-    error_message: str | None = None
-    retry_of: str | None = None
-    retried_as: str | None = None
-    parent_id: str | None = None
-    root_id: str | None = None
-    unique_key: str | None = None
-    unique_lock: str | None = None
-    internal: bool = False
     run: int = 0
     ver: int = 0
     sver: int = 0
     fver: int = 0
     pver: int = 0
-    tags: str | None = None
     timeline: str = "[]"
+    type: str = ""
+    queue: str = ""
+    enqueued_at: int = 0
+    due_at: int | None = None
+    retried_as: str | None = None
+    unique_lock: str | None = None
+    internal: bool = False
+    has_payload: bool = False
+    max_attempts: int | None = None
+    priority: int | None = None
+    tags: str | None = None
+    source: str | None = None
+    retry_of: str | None = None
+    parent_id: str | None = None
+    root_id: str | None = None
+    group_id: str | None = None
+    chord_id: str | None = None
     payload: str | None = None
     message: str | None = None
+    reason: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
     result: str | None = None
     traceback: str | None = None
-    moments: list[Moment] = field(default_factory=list)
+    fresh: list[Moment] = field(default_factory=list)
+    """Moments that the timeline does not have yet."""
     attempts_made: list[Attempt] = field(default_factory=list)
     retries_seen: int = 0
     """How many RETRY events were new; for the rollups."""
+    redescribed: bool = False
+    """Whether more changed than what changes with every step of a job: what it is, when it is due."""
 
 
 def apply(row: Row, event: Event) -> None:
-    """Takes one event into the row. Applying any events in any order, any number of times, gives the same row."""
-    data = event.data
-    _describe(row, event, data)
-    if event.kind is Kind.PROGRESS:
+    """Takes one event into the row. Applying any events in any order, any number of times, gives the same row.
+
+    Raises `ValueError` or `TypeError` for data that no row can hold.
+    """
+    kind, at_ms, data = event.kind, event.at_ms, event.data
+    _describe(row, at_ms, data)
+    ver = version(event.run, event.retries, kind, at_ms)
+    if kind == Kind.PROGRESS:
         _progress(row, event, data)
         return
-    is_new = _remember(row, event, data)
-    ver = version(event.run, event.retries, event.kind, event.at_ms)
+    is_new = _remember(row, event, ver)
     if ver > row.ver:
-        row.ver, row.run = ver, max(row.run, event.run)
-        row.state = _STATES[event.kind]
-        row.due_at = data.get("due_ms") if event.kind in (Kind.RETRY, Kind.SCHEDULED) else None
-    if event.kind is Kind.STARTED:
+        _advance(row, event, data, ver)
+    if kind == Kind.STARTED:
         row.attempts = max(row.attempts, event.retries + 1)
         if ver > row.sver:
-            row.sver, row.started_at, row.worker = ver, event.at_ms, data.get("worker")
-    if event.kind in _ATTEMPT_ENDS:
+            row.sver, row.started_at, row.worker = ver, at_ms, _short(data.get("worker"))
+    elif _RANKS[kind] >= _ENDS_ATTEMPT:
         if ver > row.fver:
-            _finish(row, event, data, ver)
-        if is_new and event.kind is not Kind.SUCCEEDED:
+            _finish(row, at_ms, data, ver)
+        if is_new and kind != Kind.SUCCEEDED:
             _keep_attempt(row, event, data)
-        row.retries_seen += is_new and event.kind is Kind.RETRY
+            row.retries_seen += kind == Kind.RETRY
 
 
 def settle(row: Row) -> None:
     """After the last event: what follows from the whole row rather than from one event."""
-    row.moments.sort(key=_place)
-    row.timeline = json.dumps(_bounded(row.moments), separators=(",", ":"))
+    if row.fresh:
+        row.timeline = _with_fresh(row)
     if row.state in FAILURES:
-        row.state = State.RETRYABLE if row.payload is not None and row.retried_as is None else State.FAILED
-    if row.progress is not None and row.state == State.COMPLETED:
-        row.progress = 100
-    elif row.progress is not None and row.sver >> 46 > row.pver >> 46:
-        row.progress = row.progress_note = None  # the report of an earlier attempt
-    if row.state in ENDED:
-        row.unique_lock, row.due_at = None, None
+        row.state = State.RETRYABLE if row.has_payload and row.retried_as is None else State.FAILED
+    if row.progress is not None:
+        if row.state == State.COMPLETED:
+            row.progress = 100
+        elif row.sver >> 46 > row.pver >> 46:
+            row.progress = row.progress_note = None  # the report of an earlier attempt
+    if row.state in ENDED and (row.unique_lock is not None or row.due_at is not None):
+        row.unique_lock = row.due_at = None
+        row.redescribed = True
     if row.started_at is not None and row.finished_at is not None and row.sver > row.fver:
         row.finished_at = row.runtime_ms = None  # a later attempt is running
 
@@ -202,55 +223,105 @@ def moments_of(timeline: str) -> list[Moment]:
     return [(at, kind, run, retries, note) for at, kind, run, retries, note in json.loads(timeline)]
 
 
-def _describe(row: Row, event: Event, data: dict[str, Any]) -> None:
+def _advance(row: Row, event: Event, data: dict[str, Any], ver: int) -> None:
+    row.ver, row.state = ver, _STATES[event.kind]
+    row.run = max(row.run, event.run)
+    due_ms = _number(data.get("due_ms")) if event.kind in _PLANS else None
+    if due_ms != row.due_at:
+        row.due_at, row.redescribed = due_ms, True
+
+
+def _describe(row: Row, at_ms: int, data: dict[str, Any]) -> None:
     """What the job is does not change: the first that is known stays. It was enqueued when it was first heard of."""
-    row.enqueued_at = min(row.enqueued_at, event.at_ms) if row.enqueued_at else event.at_ms
-    for name in ("type", "queue"):
-        if not getattr(row, name) and data.get(name):
-            setattr(row, name, str(data[name])[:MAX_NAME])
-    for name in ("payload", "message", "parent_id", "root_id", "retry_of", "priority", "max_attempts", "tags"):
-        if getattr(row, name) is None and data.get(name) is not None:
-            setattr(row, name, data[name])
-    row.internal = row.internal or bool(data.get("internal"))
+    if at_ms < row.enqueued_at or not row.enqueued_at:
+        row.enqueued_at, row.redescribed = at_ms, True
+    if not row.type and (name := data.get("type")):
+        row.type, row.redescribed = str(name)[:MAX_NAME], True
+    if not row.queue and (name := data.get("queue")):
+        row.queue, row.redescribed = str(name)[:MAX_NAME], True
+    if not row.has_payload and (payload := data.get("payload")) is not None:
+        row.payload, row.has_payload, row.redescribed = payload, True, True
+    if not _OF_THE_JOB.isdisjoint(data):
+        _describe_more(row, data)
 
 
-def _remember(row: Row, event: Event, data: dict[str, Any]) -> bool:
-    """Adds the event to the timeline; false when it is there already."""
-    note = str(data.get("note") or data.get("worker") or data.get("error_type") or "")
-    moment: Moment = (event.at_ms, event.kind.name.lower(), event.run, event.retries, note)
-    if any(known[:4] == moment[:4] for known in row.moments):
+def _describe_more(row: Row, data: dict[str, Any]) -> None:
+    for name in _OF_THE_JOB & data.keys():
+        if data[name] is not None and getattr(row, name) in (None, False):
+            setattr(row, name, _OF_THE_JOB_AS[name](data[name]))
+            row.redescribed = True
+
+
+def _remember(row: Row, event: Event, ver: int) -> bool:
+    """Adds the event to the timeline; false when it is there already. Only what is not above `ver` can be."""
+    data = event.data
+    note = data.get("note") or data.get("worker") or data.get("error_type") or ""
+    moment: Moment = (event.at_ms, _NAMES[event.kind], event.run, event.retries, str(note)[:MAX_NOTE])
+    if ver <= row.ver and any(known[:4] == moment[:4] for known in [*row.fresh, *moments_of(row.timeline)]):
         return False
-    row.moments.append(moment)
+    row.fresh.append(moment)
     return True
+
+
+def _with_fresh(row: Row) -> str:
+    """The timeline with what is new, in order. Mostly that comes after all that is there, which then is not read."""
+    fresh = row.fresh
+    if len(fresh) > 1:
+        fresh.sort(key=_place)
+    if len(row.timeline) < _SHORT_TIMELINE and fresh[0][0] > _last_at(row.timeline):
+        added = ",".join([f'[{at},"{kind}",{run},{retries},{_quoted(note)}]' for at, kind, run, retries, note in fresh])
+        return f"[{added}]" if row.timeline == "[]" else f"{row.timeline[:-1]},{added}]"
+    moments = sorted([*moments_of(row.timeline), *fresh], key=_place)
+    if len(moments) > MAX_MOMENTS:  # a job that retries for ever keeps its beginning and its recent past
+        moments = moments[:50] + moments[-(MAX_MOMENTS - 50) :]
+    return json.dumps(moments, separators=(",", ":"))
+
+
+def _last_at(timeline: str) -> int:
+    """The time of the last entry; one so late that nothing is later where only reading all of it would tell."""
+    if timeline == "[]":
+        return 0
+    try:
+        return int(timeline[timeline.rfind("[") + 1 :].partition(",")[0])
+    except ValueError:  # a note with a bracket
+        return 1 << 63
+
+
+@lru_cache(maxsize=1_000)
+def _quoted(note: str) -> str:
+    return json.dumps(note)
 
 
 def _progress(row: Row, event: Event, data: dict[str, Any]) -> None:
     ver = version(event.run, event.retries, Kind.STARTED, event.at_ms)
     if ver > row.pver:
-        row.pver, row.progress, row.progress_note = ver, data.get("progress"), data.get("progress_note")
+        row.pver, row.progress, row.progress_note = (
+            ver,
+            _number(data.get("progress")),
+            _short(data.get("progress_note"), MAX_NOTE),
+        )
 
 
-def _finish(row: Row, event: Event, data: dict[str, Any], ver: int) -> None:
-    row.fver, row.finished_at = ver, event.at_ms
-    row.runtime_ms = data.get("runtime_ms")
-    row.result, row.reason = data.get("result"), data.get("reason")
-    row.error_type, row.error_message = data.get("error_type"), data.get("error_message")
+def _finish(row: Row, at_ms: int, data: dict[str, Any], ver: int) -> None:
+    row.fver, row.finished_at = ver, at_ms
+    row.runtime_ms = _number(data.get("runtime_ms"))
+    row.result, row.reason = data.get("result"), _short(data.get("reason"), 32)
+    row.error_type, row.error_message = _short(data.get("error_type")), data.get("error_message")
     row.traceback = data.get("traceback")
 
 
 def _keep_attempt(row: Row, event: Event, data: dict[str, Any]) -> None:
-    state = "LOST" if event.kind is Kind.LOST else str(_STATES[event.kind])
-    runtime = data.get("runtime_ms")
+    runtime = _number(data.get("runtime_ms"))
     row.attempts_made.append(
         Attempt(
             run=event.run,
             attempt=event.retries + 1,
-            state=state,
-            reason=data.get("reason"),
+            state="LOST" if event.kind == Kind.LOST else str(_STATES[event.kind]),
+            reason=_short(data.get("reason"), 32),
             started_at=None if runtime is None else event.at_ms - runtime,
             finished_at=event.at_ms,
-            worker=data.get("worker"),
-            error_type=data.get("error_type"),
+            worker=_short(data.get("worker")),
+            error_type=_short(data.get("error_type")),
             error_message=data.get("error_message"),
             traceback=data.get("traceback"),
         )
@@ -263,8 +334,9 @@ def _place(moment: Moment) -> tuple[int, int, int, int]:
     return at_ms, run, retries, _RANKS[Kind[kind.upper()]]
 
 
-def _bounded(moments: list[Moment]) -> list[Moment]:
-    """A job that retries for ever keeps its beginning and its recent past."""
-    if len(moments) <= MAX_MOMENTS:
-        return moments
-    return moments[:50] + moments[-(MAX_MOMENTS - 50) :]
+def _short(text: Any, most: int = MAX_NAME) -> str | None:
+    return None if text is None else str(text)[:most]
+
+
+def _number(value: Any) -> int | None:
+    return None if value is None else int(value)

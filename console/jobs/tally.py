@@ -1,29 +1,68 @@
-"""Counts and rollups that follow from changes of state, written in the transaction that changes them."""
+"""Counts and rollups that follow from changes of state, written in the transaction that changes them.
+
+Each writer has a shard of its own (a recorder the number of its stream, everybody else `CONSOLE`), so that recorders
+never wait for each other's rows; whoever reads adds the shards up.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Table
-from sqlalchemy.dialects.postgresql import insert as pg_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from console import clock
-from console.jobs.models import JobCount, JobRollup
+from console.jobs import histogram
+from console.jobs.histogram import Histogram, bucket_of
 from console.jobs.rules import FAILURES, State
 
-MINUTE_MS = 60_000
-_MEASURES = ("enqueued", "completed", "failed", "retried", "cancelled", "wait_ms", "runtime_ms")
+CONSOLE = -1
+"""The shard of services, commands and beat."""
+GRAINS = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
+"""Lengths in ms; all three are written at once, so that none has to be made from another and late events count."""
+MEASURES = ("enqueued", "completed", "failed", "retried", "cancelled", "wait_ms", "runtime_ms")
+_HISTOGRAMS = ("waits", "runtimes")
+_COUNT_KEY = ("type", "queue", "state", "shard")
+_ROLLUP_KEY = ("grain", "dimension", "at", "name", "shard")
+Key: TypeAlias = tuple[str, str, int, str]
+"""Of a rollup: grain, dimension, beginning in ms since 1970, name."""
+
+
+def coarsest_grain(length_ms: int) -> str:
+    """The longest grain that a bucket of this length, counted from 1970, is made of."""
+    return [grain for grain, length in GRAINS.items() if length_ms % length == 0][-1]
+
+
+@dataclass(slots=True)
+class Sums:
+    """What happened in one bucket of time."""
+
+    enqueued: int = 0
+    completed: int = 0
+    failed: int = 0
+    retried: int = 0
+    cancelled: int = 0
+    wait_ms: int = 0
+    runtime_ms: int = 0
+    waits: Histogram = field(default_factory=Counter)
+    runtimes: Histogram = field(default_factory=Counter)
+
+    def add(self, other: Sums) -> None:
+        """Takes another bucket in."""
+        for name in MEASURES:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.waits.update(other.waits)
+        self.runtimes.update(other.runtimes)
 
 
 class Tally:
     """Collects changes; `write` adds them to the tables, in key order so that two writers cannot deadlock."""
 
-    def __init__(self) -> None:
+    def __init__(self, shard: int = CONSOLE) -> None:
+        self._shard = shard
         self._counts: Counter[tuple[str, str, str]] = Counter()
-        self._rollups: Counter[tuple[int, str, str, str]] = Counter()
+        self._minutes: dict[tuple[int, str, str], Sums] = {}
 
     def moved(self, before: tuple[str, str, str] | None, after: tuple[str, str, str] | None) -> None:
         """A job went from one (type, queue, state) to another; None: it did not exist before, or is gone."""
@@ -33,56 +72,120 @@ class Tally:
             if after:
                 self._counts[after] += 1
 
-    def happened(self, measure: str, at_ms: int, job_type: str, queue: str, amount: int = 1) -> None:
-        """Adds to a measure of `JobRollup` in the minute of `at_ms`, for the job's type and for its queue."""
-        minute = at_ms - at_ms % MINUTE_MS
-        self._rollups[minute, "queue", queue, measure] += amount
-        self._rollups[minute, "type", job_type, measure] += amount
+    def enqueued(self, at_ms: int, job_type: str, queue: str) -> None:
+        """A job was heard of for the first time."""
+        self._at(at_ms, job_type, queue).enqueued += 1
+
+    def retried(self, at_ms: int, job_type: str, queue: str, times: int) -> None:
+        """Attempts failed and another was planned."""
+        self._at(at_ms, job_type, queue).retried += times
 
     def ended(
         self, state: str, at_ms: int, job_type: str, queue: str, wait_ms: int | None, runtime_ms: int | None
     ) -> None:
         """A job reached an end for the first time."""
+        sums = self._at(at_ms, job_type, queue)
         if state == State.CANCELLED:
-            self.happened("cancelled", at_ms, job_type, queue)
+            sums.cancelled += 1
             return
-        self.happened("failed" if state in FAILURES else "completed", at_ms, job_type, queue)
-        self.happened("wait_ms", at_ms, job_type, queue, max(wait_ms or 0, 0))
-        self.happened("runtime_ms", at_ms, job_type, queue, max(runtime_ms or 0, 0))
+        if state in FAILURES:
+            sums.failed += 1
+        else:
+            sums.completed += 1
+        if wait_ms is not None:
+            sums.wait_ms += max(wait_ms, 0)
+            sums.waits[bucket_of(wait_ms)] += 1
+        if runtime_ms is not None:
+            sums.runtime_ms += max(runtime_ms, 0)
+            sums.runtimes[bucket_of(runtime_ms)] += 1
 
     def write(self, into: Session | Connection) -> None:
         """Adds everything collected and forgets it."""
         connection = into.connection() if isinstance(into, Session) else into
-        counts = [
-            {"type": job_type, "queue": queue, "state": state, "n": n}
-            for (job_type, queue, state), n in sorted(self._counts.items())
-            if n
-        ]
+        counts = [(*key, self._shard, n) for key, n in sorted(self._counts.items()) if n]
         if counts:
-            _add(connection, JobCount.__table__, ("type", "queue", "state"), ("n",), counts)  # type: ignore[arg-type]
-        rollups: dict[tuple[int, str, str], dict[str, Any]] = {}
-        for (minute, dimension, name, measure), amount in self._rollups.items():
-            row = rollups.setdefault((minute, dimension, name), dict.fromkeys(_MEASURES, 0))
-            row[measure] += amount
-        if rollups:
-            rows = [
-                {"minute": clock.from_ms(minute), "dimension": dimension, "name": name}
-                | rollups[minute, dimension, name]
-                for minute, dimension, name in sorted(rollups)
-            ]
-            _add(connection, JobRollup.__table__, ("minute", "dimension", "name"), _MEASURES, rows)  # type: ignore[arg-type]
+            _add(connection, "job_count", _COUNT_KEY, ("n",), (), counts)
+        if rollups := self._rollups():
+            self._write_rollups(connection, rollups)
         self._counts.clear()
-        self._rollups.clear()
+        self._minutes.clear()
+
+    def _at(self, at_ms: int, job_type: str, queue: str) -> Sums:
+        key = (at_ms // 60_000, job_type, queue)
+        found = self._minutes.get(key)
+        if found is None:
+            found = self._minutes[key] = Sums()
+        return found
+
+    def _rollups(self) -> dict[Key, Sums]:
+        """Per grain and per queue and per type, never their product."""
+        rollups: dict[Key, Sums] = {}
+        for (minute, job_type, queue), sums in self._minutes.items():
+            for grain, length in GRAINS.items():
+                at_ms = minute * 60_000 // length * length
+                for key in ((grain, "queue", at_ms, queue), (grain, "type", at_ms, job_type)):
+                    found = rollups.get(key)
+                    if found is None:
+                        found = rollups[key] = Sums()
+                    found.add(sums)
+        return rollups
+
+    def _write_rollups(self, connection: Connection, rollups: dict[Key, Sums]) -> None:
+        """Sums are added by the database; histograms are read, merged and written back: only this shard writes them."""
+        timed = {key: sums for key, sums in rollups.items() if sums.waits or sums.runtimes}
+        if timed:
+            self._take_in_stored(connection, timed)
+        for of_which, replaced in ((timed, _HISTOGRAMS), (rollups.keys() - timed.keys(), ())):
+            rows = [
+                (*key, self._shard, *(getattr(rollups[key], name) for name in MEASURES),
+                 *(histogram.dump(getattr(rollups[key], name)) for name in replaced))
+                for key in sorted(of_which)
+            ]  # fmt: skip
+            if rows:
+                _add(connection, "job_rollup", _ROLLUP_KEY, MEASURES, replaced, rows)
+
+    def _take_in_stored(self, connection: Connection, rollups: dict[Key, Sums]) -> None:
+        """Adds the stored histograms of this shard to those that are to be written."""
+        places = {(grain, dimension, at_ms) for grain, dimension, at_ms, _ in rollups}
+        marks = ", ".join(["(?, ?, ?)"] * len(places))
+        stored = _run(
+            connection,
+            f"SELECT grain, dimension, at, name, waits, runtimes FROM job_rollup"
+            f" WHERE (grain, dimension, at) IN (VALUES {marks}) AND shard = ?",
+            (*(value for place in places for value in place), self._shard),
+        )
+        for grain, dimension, at_ms, name, waits, runtimes in stored:
+            sums = rollups.get((grain, dimension, at_ms, name))
+            if sums is not None:
+                sums.waits.update(histogram.load(waits))
+                sums.runtimes.update(histogram.load(runtimes))
 
 
 def _add(
-    connection: Connection, table: Table, key: tuple[str, ...], measures: tuple[str, ...], rows: list[dict[str, Any]]
+    connection: Connection,
+    table: str,
+    key: tuple[str, ...],
+    measures: tuple[str, ...],
+    replaced: tuple[str, ...],
+    rows: list[tuple[Any, ...]],
 ) -> None:
-    insert = pg_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    statement = insert(table)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(key), set_={name: table.c[name] + statement.excluded[name] for name in measures}
-        ),
-        rows,
-    )
+    """Adds the measures to what is stored and replaces the other columns named."""
+    columns = (*key, *measures, *replaced)
+    sets = [f"{name} = {table}.{name} + excluded.{name}" for name in measures]
+    sets += [f"{name} = excluded.{name}" for name in replaced]
+    rest = f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {', '.join(sets)}"
+    begin = f"INSERT INTO {table} ({', '.join(columns)})"
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"{begin} VALUES ({', '.join('?' * len(columns))}) {rest}", rows)
+        return
+    lists = [list(column) for column in zip(*rows, strict=True)]  # one statement, the same however many rows
+    kinds = ["bigint" if isinstance(column[0], int) else "text" for column in lists]
+    values = ", ".join([f"%s::{kind}[]" for kind in kinds])
+    connection.exec_driver_sql(f"{begin} SELECT * FROM unnest({values}) {rest}", tuple(lists))
+
+
+def _run(connection: Connection, statement: str, values: tuple[Any, ...]) -> Any:
+    """A statement with the mark for a value that the database's driver wants."""
+    if connection.dialect.name == "postgresql":
+        statement = statement.replace("?", "%s")
+    return connection.exec_driver_sql(statement, values)

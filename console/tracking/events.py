@@ -6,7 +6,6 @@ An event is one msgpack array `[kind, job_id, at_ms, run, retries, data]`; a blo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -50,8 +49,10 @@ class Event:
     data: dict[str, Any] = field(default_factory=dict)
 
     def pack(self) -> bytes:
-        """The event as it is written to a spool."""
-        return bytes(msgpack.packb([int(self.kind), self.job_id, self.at_ms, self.run, self.retries, self.data]))
+        """The event as it is written to a spool. What is None is left out."""
+        data = {name: value for name, value in self.data.items() if value is not None}
+        event = [int(self.kind), self.job_id, self.at_ms, self.run, self.retries, data]
+        return bytes(msgpack.packb(event, unicode_errors="replace"))
 
 
 class BadBlock(ValueError):
@@ -62,22 +63,22 @@ class BadBlock(ValueError):
         self.events = events
 
 
-def unpack(block: bytes) -> Iterator[Event]:
-    """The events of a block, in order. Raises `BadBlock` at the first thing that is no event.
+def unpack(block: bytes) -> list[Event]:
+    """The events of a block, in order. Raises `BadBlock` when it holds something that is no event.
 
     Kinds this version does not know are left out: a newer writer may be ahead of an older recorder.
     """
     unpacker = msgpack.Unpacker(raw=False, strict_map_key=False, max_buffer_size=0, unicode_errors="replace")
     unpacker.feed(block)
-    seen: list[Event] = []
+    events: list[Event] = []
     try:
         for kind, job_id, at_ms, run, retries, data in unpacker:
             if kind in _KINDS:
-                event = Event(_KINDS[kind], str(job_id), int(at_ms), int(run), int(retries), dict(data))
-                seen.append(event)
-                yield event
+                name = job_id if type(job_id) is str else str(job_id)
+                events.append(Event(_KINDS[kind], name, at_ms, run, retries, data))
     except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
-        raise BadBlock(seen, str(error)) from error
+        raise BadBlock(events, str(error)) from error
+    return events
 
 
 _KINDS = {int(kind): kind for kind in Kind}

@@ -61,7 +61,7 @@ def make_job(session: Session, state: State = State.RETRYABLE, **columns: Any) -
         session.add(_attempt(job))
     tally = Tally()
     tally.moved(None, (job.type, job.queue, job.state))
-    tally.happened("enqueued", clock.to_ms(at), job.type, job.queue)
+    tally.enqueued(clock.to_ms(at), job.type, job.queue)
     if state in ENDED:
         tally.ended(state, clock.to_ms(at), job.type, job.queue, 1_000, 2_000)
     session.flush()

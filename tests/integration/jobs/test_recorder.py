@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import redis
 from sqlalchemy import Engine, func, select, update
 
@@ -11,6 +12,7 @@ from console.jobs.filters import JobFilter
 from console.jobs.models import JobAttempt, JobRollup, StreamCheckpoint
 from console.jobs.recorder import Recorder
 from console.jobs.rules import State
+from console.jobs.store import CheckpointMoved
 from console.tracking.events import Event, Kind
 
 STREAM = "celeriac:events:0"
@@ -25,7 +27,8 @@ def a_job(job_id: str, end: Kind, at: int = 1_700_000_000_000) -> list[Event]:
     data = {"type": "a.job", "queue": "emails", "payload": '{"args":[],"kwargs":{}}'}
     ended = {"runtime_ms": 20, "error_type": "E", "error_message": "no", "reason": "exception"}
     return [
-        Event(Kind.PUBLISHED, job_id, at, data=data), Event(Kind.STARTED, job_id, at + 10, data={"worker": "w"}),
+        Event(Kind.PUBLISHED, job_id, at, data=data),
+        Event(Kind.STARTED, job_id, at + 10, data={"worker": "w"}),
         Event(end, job_id, at + 30, data=ended),
     ]
 
@@ -48,8 +51,12 @@ def test_counts_and_rollups_are_exact_after_a_replay(database: Engine, broker: r
     assert counts() == {State.COMPLETED: 20, State.RETRYABLE: 10}
     with db.reading() as session:
         sums = session.execute(
-            select(func.sum(JobRollup.enqueued), func.sum(JobRollup.completed), func.sum(JobRollup.failed),
-                   func.sum(JobRollup.runtime_ms)).where(JobRollup.dimension == "queue")
+            select(
+                func.sum(JobRollup.enqueued),
+                func.sum(JobRollup.completed),
+                func.sum(JobRollup.failed),
+                func.sum(JobRollup.runtime_ms),
+            ).where(JobRollup.grain == "minute", JobRollup.dimension == "queue")
         ).one()
         assert tuple(map(int, sums)) == (30, 20, 10, 600)
         assert session.scalar(select(func.count()).select_from(JobAttempt)) == 10
@@ -64,7 +71,9 @@ def test_two_recorders_on_one_checkpoint_store_once(database: Engine, broker: re
     with db.writing() as session:
         session.execute(update(StreamCheckpoint).values(last_id="0-0"))
     put(broker, *a_job("job", Kind.SUCCEEDED))
-    first.record_once(STREAM)
+    with pytest.raises(CheckpointMoved):
+        first.record_once(STREAM)
+    assert first.record_once(STREAM) == 3
     assert counts() == {State.COMPLETED: 1}
 
 
@@ -78,7 +87,12 @@ def test_a_damaged_block_loses_nothing_before_or_after_it(database: Engine, brok
 
 
 def test_text_that_a_database_refuses_is_stored_all_the_same(database: Engine, broker: redis.Redis) -> None:
-    put(broker, Event(Kind.FAILED, "nul\0id", 1_700_000_000_000, data={"type": "t\0", "error_message": "a\0b", "queue": "q" * 400}))
+    put(
+        broker,
+        Event(
+            Kind.FAILED, "nul\0id", 1_700_000_000_000, data={"type": "t\0", "error_message": "a\0b", "queue": "q" * 400}
+        ),
+    )
     assert Recorder().record_once(STREAM) == 1
     assert counts() == {State.FAILED: 1}
 

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.jobs.rules import ENDED, Row, State, apply, moments_of, settle
+from console.jobs.rules import ENDED, Row, State, apply, settle
 from console.tracking.events import Event, Kind
 
 PAYLOAD = json.dumps({"args": [], "kwargs": {}})
@@ -37,16 +37,19 @@ def stored(batches: list[list[Event]]) -> dict[str, Any]:
     """The row after these batches, each settled and read again as the recorder does."""
     row = Row("job")
     for batch in batches:
-        row.moments = moments_of(row.timeline)
+        row.fresh = []
         for event in batch:
             apply(row, copy.deepcopy(event))
         settle(row)
-    left_out = {"moments", "attempts_made", "retries_seen"}
+    left_out = {"fresh", "attempts_made", "retries_seen"}
     return {field.name: getattr(row, field.name) for field in fields(row) if field.name not in left_out}
 
 
 @given(
-    st.integers(0, 4), st.sampled_from([Kind.SUCCEEDED, Kind.FAILED, Kind.CANCELLED]), st.randoms(), st.integers(1, 6),
+    st.integers(0, 4),
+    st.sampled_from([Kind.SUCCEEDED, Kind.FAILED, Kind.CANCELLED]),
+    st.randoms(),
+    st.integers(1, 6),
 )
 def test_order_doubles_and_batches_change_nothing(retries: int, end: Kind, random: Any, batches: int) -> None:
     life = a_life(retries, end)
