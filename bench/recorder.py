@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from statistics import median
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import click
 import psycopg
@@ -95,13 +95,13 @@ def _raw_limit() -> float:
     batches = [rows[start : start + BATCH_EVENTS] for start in range(0, RAW_ROWS, BATCH_EVENTS)]
     raw = db.engine().raw_connection()
     try:
-        cursor = raw.cursor()
+        cursor, database = raw.cursor(), db.engine().dialect.name
         cursor.execute("CREATE TABLE IF NOT EXISTS bare (id TEXT, kind INTEGER, at BIGINT, data TEXT)")
         raw.commit()
         began = clock.monotonic()
         for batch in batches:
-            if isinstance(cursor, psycopg.Cursor):
-                with cursor.copy("COPY bare FROM STDIN") as copy:
+            if database == "postgresql":
+                with cast("psycopg.Cursor[Any]", cursor).copy("COPY bare FROM STDIN") as copy:
                     for row in batch:
                         copy.write_row(row)
                 raw.commit()

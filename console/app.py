@@ -14,17 +14,42 @@ from console import __version__
 from console.access import views as access_views
 from console.access.rules import Permission
 from console.config import RESOURCES, settings
+from console.dispatch import views as dispatch_views
+from console.files import api as files_api
+from console.files import views as files_views
 from console.jobs import api as jobs_api
 from console.jobs import views as jobs_views
+from console.metrics import views as metrics_views
+from console.observe import api as observe_api
 from console.overview import views as overview_views
 from console.queues import api as queues_api
-from console.web import compression, database, filters, health, limits, live_view, openapi_view, pages, security, static
+from console.web import (
+    bodies,
+    compression,
+    database,
+    filters,
+    health,
+    limits,
+    live_view,
+    openapi_view,
+    pages,
+    security,
+    start,
+    static,
+)
 from console.web.permissions import may
 from console.workers import api as workers_api
 
-MAX_BODY = 16 * 1024 * 1024
-API_BLUEPRINTS = (jobs_api.blueprint, queues_api.blueprint, workers_api.blueprint, openapi_view.blueprint)
-PAGE_BLUEPRINTS = (jobs_views.blueprint, overview_views.blueprint, health.blueprint)
+API_BLUEPRINTS = (
+    jobs_api.blueprint, queues_api.blueprint, workers_api.blueprint, observe_api.blueprint,
+    files_api.blueprint, openapi_view.blueprint,
+)
+PAGE_BLUEPRINTS = (
+    jobs_views.blueprint, dispatch_views.blueprint, files_views.blueprint, overview_views.blueprint, health.blueprint,
+    metrics_views.blueprint,
+)
+PLACES = ("overview.index", "jobs.index", "access.account")
+"""The navigation, in its order."""
 
 
 def create_app(configure: Callable[[Flask], Any] | None = None) -> Flask:
@@ -61,7 +86,6 @@ def _configuration() -> dict[str, Any]:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings().secure_cookies,
-        "MAX_CONTENT_LENGTH": MAX_BODY,
         "WTF_CSRF_TIME_LIMIT": None,  # a form lives as long as its session
         "WTF_CSRF_SSL_STRICT": False,
     }
@@ -72,6 +96,7 @@ def _add_kit(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(may=may, version=__version__)
+    bodies.init_app(app)
     database.init_app(app)
     limits.init_app(app)
     filters.init_app(app)
@@ -79,7 +104,9 @@ def _add_kit(app: Flask) -> None:
     compression.init_app(app)
     security.init_app(app)
     pages.init_app(app)
+    start.init_app(app, PLACES)
     access_views.init_app(app)
     csrf = CSRFProtect(app)
     for blueprint in API_BLUEPRINTS:  # a token in a header is sent by no browser of itself
         csrf.exempt(blueprint)
+        limits.limit_api(blueprint)

@@ -10,11 +10,12 @@ import json
 import os
 import secrets
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AliasChoices, Field, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from console.errors import NotConfigured
@@ -25,6 +26,10 @@ RESOURCES = _INSTALLED if _INSTALLED.is_dir() else PROJECT_DIR
 """Where templates/, static/ and migrations/ are: in an installed wheel beside the code, in a checkout at its root."""
 RUNTIME_FILE = "runtime.json"
 DATABASE_FILE = "celeriac.db"
+KEPT_STATES = ("COMPLETED", "FAILED", "CANCELLED")
+"""The ends of jobs that are kept for a time of their own; FAILED stands for RETRYABLE too."""
+LEAST_RETRY_AFTER_S = 30
+"""What we can promise: a hold of 20 s (`console.broker.celery_app`), and the time until another worker looks."""
 
 
 def _env(name: str) -> AliasChoices:
@@ -76,8 +81,59 @@ class Settings(BaseSettings):
         validation_alias=_env("CELERIAC_TRUSTED_PROXIES"),
         description="How many reverse proxies stand in front and set X-Forwarded-*.",
     )
+    api_rate: str = Field(
+        "600/minute",
+        pattern=r"^[1-9]\d*/(second|minute|hour|day)$",
+        validation_alias=_env("CELERIAC_API_RATE"),
+        description="Requests to the API for each token: a number per second, minute, hour or day.",
+    )
     secure_cookies: bool = Field(
         False, validation_alias=_env("CELERIAC_SECURE_COOKIES"), description="Send cookies over HTTPS only."
+    )
+    upload_mb: PositiveInt = Field(
+        100,
+        validation_alias=_env("CELERIAC_UPLOAD_MB"),
+        description="MB that one upload may have, all its files together.",
+    )
+    upload_days: PositiveInt = Field(
+        7,
+        validation_alias=_env("CELERIAC_UPLOAD_DAYS"),
+        description="Days after which an upload that no job has used up is removed.",
+    )
+    result_days: PositiveInt = Field(
+        30,
+        validation_alias=_env("CELERIAC_RESULT_DAYS"),
+        description="Days for which the files that a job made can be downloaded.",
+    )
+    keep_completed_days: PositiveFloat = Field(
+        7.0,
+        validation_alias=_env("CELERIAC_KEEP_COMPLETED_DAYS"),
+        description="Days for which completed jobs are kept after their end; `inf` keeps them for ever.",
+    )
+    keep_failed_days: PositiveFloat = Field(
+        90.0,
+        validation_alias=_env("CELERIAC_KEEP_FAILED_DAYS"),
+        description="Days for which failed jobs, retryable ones too, are kept after their end.",
+    )
+    keep_cancelled_days: PositiveFloat = Field(
+        30.0,
+        validation_alias=_env("CELERIAC_KEEP_CANCELLED_DAYS"),
+        description="Days for which cancelled jobs are kept after their end.",
+    )
+    keep_types: str = Field(
+        "",
+        validation_alias=_env("CELERIAC_KEEP_TYPES"),
+        description="Days for single job types: `shop.noop=COMPLETED:1,shop.pay=FAILED:365`.",
+    )
+    keep_audit_days: PositiveFloat = Field(
+        inf,
+        validation_alias=_env("CELERIAC_KEEP_AUDIT_DAYS"),
+        description="Days for which the audit log is kept; `inf` keeps it for ever.",
+    )
+    database_gb: PositiveFloat | None = Field(
+        None,
+        validation_alias=_env("CELERIAC_DATABASE_GB"),
+        description="GB that the database may have, for `celeriac doctor`. Empty: what SQLite's disk has free.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias=_env("CELERIAC_LOG_LEVEL"), description="Least level that is logged."
@@ -90,17 +146,23 @@ class Settings(BaseSettings):
         description="Event streams; one recorder writes each. The same in every process.",
     )
     stream_limit: PositiveInt = Field(
-        2_000_000,
+        512,
         validation_alias=_env("CELERIAC_STREAM_LIMIT"),
-        description="Entries (blocks of events) a stream may hold before `celeriac doctor` says so.",
+        description="MiB of events that a stream may hold; beyond it they wait on the workers' disks.",
+    )
+    spool_limit: PositiveInt = Field(
+        1024,
+        validation_alias=_env("CELERIAC_SPOOL_LIMIT"),
+        description="MiB of events that may wait on disk for each worker or other process that is tracked.",
     )
     concurrency: PositiveInt = Field(
         2, validation_alias=_env("CELERIAC_CONCURRENCY"), description="Child processes of a worker."
     )
-    queue_retry_after: PositiveInt = Field(
+    queue_retry_after: int = Field(
         90,
+        ge=LEAST_RETRY_AFTER_S,
         validation_alias=_env("QUEUE_RETRY_AFTER"),
-        description="Told with each job type; a job of a dead worker comes back after 20 s, sooner than this.",
+        description="Seconds after which the job of a dead worker is queued again at the latest; at least 30.",
     )
     queue_max_attempts: PositiveInt = Field(
         3, validation_alias=_env("QUEUE_MAX_ATTEMPTS"), description="Attempts of a job, the first one included."
@@ -139,6 +201,22 @@ class Settings(BaseSettings):
             raise ValueError("use redis://:password@host:6379/0 or rediss://…")
         return url
 
+    @field_validator("keep_types")
+    @classmethod
+    def _known_types(cls, text: str) -> str:
+        _days_of_types(text)
+        return text
+
+    @property
+    def kept_days(self) -> dict[str, float]:
+        """For how many days jobs are kept that have ended so, where their type says nothing else."""
+        return {state: getattr(self, f"keep_{state.lower()}_days") for state in KEPT_STATES}
+
+    @property
+    def kept_days_of_types(self) -> dict[str, dict[str, float]]:
+        """The same of single job types, as far as they are set."""
+        return _days_of_types(self.keep_types)
+
     @property
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
@@ -171,8 +249,18 @@ class Settings(BaseSettings):
 
     @property
     def files_dir(self) -> Path:
-        """Where jobs read uploads and leave what they made: exports, thumbnails."""
+        """Where people put what jobs are to read."""
         return self.data / "files"
+
+    @property
+    def uploads_dir(self) -> Path:
+        """What was uploaded for jobs that have not used it yet."""
+        return self.data / "uploads"
+
+    @property
+    def results_dir(self) -> Path:
+        """What jobs made: exports, thumbnails."""
+        return self.data / "results"
 
     def secret(self) -> str:
         """The signing key: from the environment, else made once and kept readable for its owner only."""
@@ -187,17 +275,17 @@ class Settings(BaseSettings):
             pass
         return path.read_text().strip()
 
-    def queue_setting(self, queue: str, name: str, default: int) -> int:
+    def queue_setting(self, queue: str, name: str, default: int, least: int = 1) -> int:
         """A limit of one queue, `QUEUE_<QUEUE>_<NAME>` (for example QUEUE_EMAILS_TIMEOUT), else `default`.
 
-        Raises `NotConfigured` when it is not a positive whole number.
+        Raises `NotConfigured` when it is not a whole number of at least `least`.
         """
         variable = f"QUEUE_{queue}_{name}".upper().replace("-", "_").replace(".", "_")
         text = os.environ.get(variable, "")
         if not text:
             return default
-        if not text.isdecimal() or int(text) < 1:
-            raise NotConfigured(f"{variable} is {text!r}; it must be a whole number of at least 1.")
+        if not text.isdecimal() or int(text) < least:
+            raise NotConfigured(f"{variable} is {text!r}; it must be a whole number of at least {least}.")
         return int(text)
 
     def _runtime(self) -> dict[str, Any]:
@@ -220,6 +308,22 @@ def settings() -> Settings:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise NotConfigured(f"A setting cannot be used. {problems}.") from None
+
+
+def _days_of_types(text: str) -> dict[str, dict[str, float]]:
+    """Reads `keep_types`. Raises `ValueError` naming what does not fit."""
+    found: dict[str, dict[str, float]] = {}
+    for entry in filter(None, map(str.strip, text.split(","))):
+        job_type, _, said = entry.rpartition("=")
+        state, _, days = said.partition(":")
+        try:
+            is_good = bool(job_type) and state in KEPT_STATES and float(days) > 0
+        except ValueError:
+            is_good = False
+        if not is_good:
+            raise ValueError(f"{entry!r} is not TYPE=STATE:DAYS, where STATE is one of {', '.join(KEPT_STATES)}")
+        found.setdefault(job_type, {})[state] = float(days)
+    return found
 
 
 def override(**environment: str) -> None:

@@ -60,7 +60,7 @@ class Job(Task):
     abstract = True
     typing = False
     Request = "tasks.request:JobRequest"
-    reports_its_limits = True
+    reports_itself = True
 
     queue_name: ClassVar[str] = "default"
     schema: ClassVar[type[BaseModel]]
@@ -156,6 +156,8 @@ class Job(Task):
         if self._is_settled():
             self.request.celeriac_silent = True
             raise Ignore
+        if begun := getattr(self.request, "celeriac_start", None):
+            tracker().emit(begun)
         payload: Any = kwargs
         started = clock.monotonic()
         log.info("job %s %s: attempt %d begins", self.request.id, self.name, self.attempt)

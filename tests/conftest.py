@@ -52,9 +52,10 @@ def _close_engine() -> None:
 
 def _close_broker() -> None:
     broker_port.broker.cache_clear()
-    if console_redis.client.cache_info().currsize:
-        console_redis.client().close()
-        console_redis.client.cache_clear()
+    for client in (console_redis.client, console_redis.quick_client):
+        if client.cache_info().currsize:
+            client().close()
+            client.cache_clear()
 
 
 @pytest.fixture

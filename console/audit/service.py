@@ -6,11 +6,20 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from console import clock, ids
 from console.actor import SYSTEM, Actor
 from console.audit.models import AuditEntry
+
+_LEAD_TO = {
+    "postgresql": text(
+        "INSERT INTO audit_target (target_id, entry_id)"
+        " SELECT value, :entry_id FROM json_array_elements_text(CAST(:ids AS json))"
+    ),
+    "sqlite": text("INSERT INTO audit_target (target_id, entry_id) SELECT value, :entry_id FROM json_each(:ids)"),
+}
 
 __all__ = ["SYSTEM", "Actor", "record", "record_many"]
 
@@ -39,13 +48,8 @@ def record_many(
 
 def _lead_to(session: Session, entry_id: str, target_ids: Sequence[str]) -> None:
     """In one statement: there may be thousands."""
-    connection = session.connection()
-    insert = "INSERT INTO audit_target (target_id, entry_id)"
-    ids = [target_id[:255] for target_id in target_ids]
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"{insert} SELECT given, %s FROM unnest(%s::text[]) AS given", (entry_id, ids))
-    else:
-        connection.exec_driver_sql(f"{insert} VALUES (?, ?)", [(target_id, entry_id) for target_id in ids])
+    values = {"entry_id": entry_id, "ids": json.dumps([target_id[:255] for target_id in target_ids])}
+    session.execute(_LEAD_TO[session.get_bind().dialect.name], values)
 
 
 def _add(session: Session, actor: Actor, action: str, target_kind: str, target_id: str, detail: dict[str, Any]) -> str:

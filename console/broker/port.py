@@ -12,7 +12,9 @@ class Message:
     """One job on its way to a queue.
 
     `retries`: 0 for the first attempt. `run`: how often the job was delivered again so far. `priority`: 0 (first)
-    to 9 (last). `envelope`: a stored message of a foreign job that is published again as it was, but for its id.
+    to 9 (last). `envelope`: of another application's job, what its message has beside arguments (`headers`), or all of
+    it (`body` too): then it is published again as it was, but for its id. `kwargs_json`: instead of `kwargs`, where
+    they are at hand as text. `ignore_result`: it leaves none in Celery's result backend.
     """
 
     id: str
@@ -20,10 +22,12 @@ class Message:
     queue: str
     args: Sequence[Any] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
+    kwargs_json: str | None = None
     priority: int | None = None
     retries: int = 0
     run: int = 0
     envelope: dict[str, Any] | None = None
+    ignore_result: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,9 @@ class Broker(Protocol):
 
     def depths(self, queues: Sequence[str]) -> dict[str, int]:
         """How many messages wait on each queue, all priorities together; those a worker has taken are not counted."""
+
+    def depths_by_priority(self, queues: Sequence[str]) -> dict[str, dict[int, int]]:
+        """The same for each priority at which messages wait apart, the first one first."""
 
     def cancel(self, job_ids: Sequence[str]) -> None:
         """Tells every worker, present and future, not to start these jobs, and to stop them where they run."""

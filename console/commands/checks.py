@@ -7,28 +7,35 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
+from math import isinf
 
 from sqlalchemy import func, select, text
-from sqlalchemy.orm import Session
 
 from console import clock, db, presence, redis, revisions, schema
+from console.commands import output
 from console.config import settings, without_password
 from console.embedded import readiness
-from console.jobs.models import JobStatus, StreamCheckpoint
+from console.jobs import retention
+from console.jobs.models import JobStatus
 from console.jobs.recorder import REFUSED_STREAM
-from console.tracking.events import STREAM_PREFIX
+from console.observe import queries, status
+from console.queues import recording
+from console.upkeep import service as upkeep
+from console.upkeep import space
 from console.workers.queries import list_workers
 
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
 
 DISK_LOW_BYTES = 1_000_000_000
 DISK_OUT_BYTES = 100_000_000
+DAYS_LEFT_FEW, DAYS_LEFT_NONE = 30, 3
+MEMORY_HIGH, MEMORY_OUT = 0.75, 0.9
+"""Of what the broker may use. Beyond its limit it takes no more jobs and no more events."""
+SPOOL_LARGE_BYTES = 50_000_000
 SKEW_NOTICED_MS = 1_000
 SKEW_HARMFUL_MS = 10_000
 LATE_AFTER = timedelta(seconds=60)
 """Beat publishes what is due, and the recorder stores what happened, within a second or two."""
-STREAM_NEARLY_FULL = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,78 @@ def _broker() -> Finding:
     return Finding(OK, seen)
 
 
+def _memory() -> Finding:
+    info = redis.client().info("memory")
+    used, limit = int(info["used_memory"]), int(info.get("maxmemory") or 0)
+    most = limit or int(info.get("total_system_memory") or 0)
+    if not most:
+        return Finding(OK, f"{_size(used)} used by the broker, which has no limit")
+    seen = f"{_size(used)} used by the broker, {used / most:.0%} of {'its maxmemory' if limit else 'its machine'}"
+    if used > most * MEMORY_OUT:
+        return Finding(FAIL, seen, "Give it more: when it is full, it takes no jobs and no events.")
+    if used > most * MEMORY_HIGH:
+        return Finding(WARN, seen, "Give it more, or see what fills it: `celeriac monitor`, the stream check below.")
+    return Finding(OK, seen)
+
+
+def _space() -> Finding:
+    """Room for the database: now, and where it goes at the rate of the last days."""
+    with db.reading() as session:
+        found = space.measure(session)
+    seen = f"{_size(found.database_bytes)} with {found.jobs:,} jobs; {found.jobs_per_day:,.0f} new ones a day"
+    if isinf(found.final_bytes):
+        seen += f" add {_size(found.growth_bytes)} a day for ever"
+    else:
+        seen += f" add {_size(found.growth_bytes)} a day, and {_size(found.final_bytes)} will be kept"
+    if found.free_bytes is None:
+        advice = "Set CELERIAC_DATABASE_GB to what PostgreSQL may have: from here its disk cannot be seen."
+        return Finding(OK, f"{seen}; free space unknown", "" if not found.growth_bytes else advice)
+    seen += f"; {_size(found.free_bytes)} free"
+    if found.free_bytes < DISK_OUT_BYTES:
+        return Finding(FAIL, seen, "Make room at once: nothing can be recorded soon.")
+    if found.days_left < DAYS_LEFT_FEW:
+        advice = "Make room, or keep jobs for a shorter time: CELERIAC_KEEP_COMPLETED_DAYS, CELERIAC_KEEP_TYPES."
+        state = FAIL if found.days_left < DAYS_LEFT_NONE else WARN
+        return Finding(state, f"{seen}: full in {found.days_left:.1f} days", advice)
+    return Finding(OK, seen)
+
+
+def _upkeep() -> Finding:
+    with db.reading() as session:
+        late, stuck = upkeep.overdue(session), retention.count_stuck(session)
+    if late:
+        name, span = next(iter(late.items()))
+        seen = f"{name} has been due for {span.total_seconds() / 3_600:,.0f} h"
+        return Finding(WARN, seen, "Start `celeriac beat`, and a worker on the queue celeriac: nothing is removed.")
+    if stuck:
+        days = retention.STUCK_AFTER.days
+        seen = f"{output.counted(stuck)} PENDING for over {days} days; what has not ended is never removed"
+        return Finding(WARN, seen, "Cancel those that nobody will run: their messages are most likely gone.")
+    return Finding(OK, "What is kept no longer is removed every hour")
+
+
+def _spools() -> Finding:
+    with db.reading() as session:
+        living = [worker for worker in list_workers(session) if worker.alive]
+    dropped = [worker for worker in living if worker.dropped]
+    if dropped:
+        seen = ", ".join(f"{worker.name} dropped {worker.dropped:,} events" for worker in dropped[:3])
+        return Finding(WARN, seen, "Its spool was full: see whether it reaches the broker, and give its disk room.")
+    held = sum(worker.spooled_bytes for worker in living)
+    seen = f"{_size(held)} of events wait on workers' disks, none was dropped"
+    if held > SPOOL_LARGE_BYTES:
+        return Finding(WARN, seen, "See whether the broker answers, and whether the recorder keeps up.")
+    return Finding(OK, seen)
+
+
+def _size(count: float) -> str:
+    """In the unit a person would say."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1e3:.0f} kB"
+
+
 def _clocks() -> Finding:
     skews = {"broker": _broker_ms() - clock.now_ms()}
     if db.engine().dialect.name == "postgresql":
@@ -154,27 +233,19 @@ def _workers() -> Finding:
 
 def _recorder() -> Finding:
     with db.reading() as session:
-        waits = [_unrecorded_ms(session, number) for number in range(settings().streams)]
-    return _process("recorder", timedelta(milliseconds=max(waits)), "Events have waited for {} to be recorded.")
-
-
-def _unrecorded_ms(session: Session, number: int) -> int:
-    """For how long the oldest event that is not stored has waited; ids in a stream begin with the milliseconds."""
-    stream = f"{STREAM_PREFIX}{number}"
-    last_id = session.scalar(select(StreamCheckpoint.last_id).where(StreamCheckpoint.stream == stream)) or "0-0"
-    found = cast("list[tuple[bytes, Any]]", redis.client().xrange(stream, min=f"({last_id}", count=1))
-    return max(0, _broker_ms() - int(found[0][0].partition(b"-")[0])) if found else 0
+        seen = recording.look(session)
+    return _process("recorder", timedelta(milliseconds=seen.lag_ms), "Events have waited for {} to be recorded.")
 
 
 def _stream() -> Finding:
-    longest = max(redis.client().xlen(f"{STREAM_PREFIX}{n}") for n in range(settings().streams))
-    limit = settings().stream_limit
-    seen = f"{longest:,} blocks wait, at most {limit:,} may"
-    if longest > limit * STREAM_NEARLY_FULL:
+    with db.reading() as session:
+        found = recording.look(session)
+    seen = f"{found.waiting:,} blocks of events wait; the fullest stream holds {found.fullest:.1%} of what it may"
+    if found.is_nearly_full:
         return Finding(FAIL, seen, "Start `celeriac recorder`, or more of them: the broker's memory fills.")
-    if refused := redis.client().xlen(REFUSED_STREAM):
+    if found.refused:
         advice = f"Look at the recorder's log; the events are kept in {REFUSED_STREAM}."
-        return Finding(WARN, f"{refused:,} jobs sent events that could not be stored", advice)
+        return Finding(WARN, f"{found.refused:,} jobs sent events that could not be stored", advice)
     return Finding(OK, seen)
 
 
@@ -182,6 +253,22 @@ def _beat() -> Finding:
     with db.reading() as session:
         due = session.scalar(select(func.min(JobStatus.due_at)).where(JobStatus.due_at < clock.now()))
     return _process("beat", clock.now() - due if due else timedelta(), "A job has been due for {}.")
+
+
+def _observer() -> Finding:
+    """Only what was observed before is missed; who observes nothing needs no observer."""
+    found = status.sources()
+    if not found:
+        return Finding(OK, "No other application is observed")
+    deaf = [f"{one.name} ({one.error or 'its observer is gone'})" for one in found if not one.observed]
+    if deaf:
+        return Finding(WARN, f"Not observed now: {', '.join(deaf)}", "Start `celeriac observe`, or see its log.")
+    with db.reading() as session:
+        gaps = queries.list_gaps(session, timedelta(hours=1))
+    names = ", ".join(one.name for one in found)
+    if gaps:
+        return Finding(WARN, f"{names} observed; incomplete in the last hour: {gaps[0].source}, {gaps[0].explanation}")
+    return Finding(OK, f"{names} observed, nothing was missed in the last hour")
 
 
 def _process(kind: str, late: timedelta, in_words: str) -> Finding:
@@ -201,11 +288,16 @@ CHECKS: dict[str, Check] = {
     "database": Check(_database),
     "schema": Check(_schema, needs=("database",)),
     "broker": Check(_broker),
+    "memory": Check(_memory, needs=("broker",)),
+    "space": Check(_space, needs=("database", "schema")),
     "clocks": Check(_clocks, needs=("database", "broker")),
     "web": Check(_web),
     "workers": Check(_workers, needs=("database", "schema")),
     "recorder": Check(_recorder, needs=("database", "schema", "broker")),
-    "stream": Check(_stream, needs=("broker",)),
+    "stream": Check(_stream, needs=("database", "schema", "broker")),
     "beat": Check(_beat, needs=("database", "schema", "broker")),
+    "spools": Check(_spools, needs=("database", "schema")),
+    "upkeep": Check(_upkeep, needs=("database", "schema")),
+    "observer": Check(_observer, needs=("database", "schema", "broker")),
 }
 """In the order in which they are run and shown: what others need comes first."""

@@ -54,7 +54,12 @@ def require_database() -> None:
 def job_options(command: CommandT) -> CommandT:
     """Adds the options that say which jobs are meant."""
     options = (
-        click.option("--text", default="", metavar="TEXT", help="Only jobs with this in id, type, error or payload."),
+        click.option(
+            "--text",
+            default="",
+            metavar="TEXT",
+            help="Only jobs with this in id, type, error or payload; of the newest 20,000 that fit the rest.",
+        ),
         click.option("--type", "type_", default="", metavar="TYPE", help="Only jobs of this type."),
         click.option("--queue", default="", metavar="QUEUE", help="Only jobs of this queue."),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import click
@@ -52,7 +53,8 @@ def _shown(name: str, value: Any) -> Any:
         return without_password(url) if url else ""
     if isinstance(value, SecretStr):
         return "***" if value.get_secret_value() else ""
-    return value if isinstance(value, int | float | bool | None) else str(value)
+    is_plain = isinstance(value, int | bool | None) or (isinstance(value, float) and isfinite(value))
+    return value if is_plain else str(value)
 
 
 def _as_dict(name: str, finding: checks.Finding) -> dict[str, str]:

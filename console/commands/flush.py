@@ -9,7 +9,7 @@ import click
 from console import db
 from console.commands import output
 from console.commands.context import examples, failed_jobs, job_options, operator, require_database
-from console.jobs import bulk, service
+from console.jobs import bulk
 from console.jobs.queries import count_jobs
 
 
@@ -23,7 +23,7 @@ def flush(queue: str, type_: str, text: str, yes: bool, is_json: bool) -> None:
     wanted = failed_jobs(queue, type_, text)
     if not yes:
         _ask(*_count(queue, type_, text))
-    count = bulk.do_to_all(db.writing, service.flush_failed, operator(), wanted)
+    count = bulk.do_to_all(db.writing, bulk.FLUSH, operator(), wanted)
     if is_json:
         output.as_json({"count": count})
     else:

@@ -20,6 +20,7 @@ from console.jobs.queries import count_by_state
 from console.jobs.rules import State
 from console.queues.health import Problem, find_problems
 from console.queues.queries import Bucket, QueueView, failing_types, list_queues, throughput
+from console.queues.recording import Recording, look_if_it_answers
 from console.workers.queries import WorkerView, list_workers
 
 LAST, GRAIN = timedelta(hours=1), timedelta(minutes=1)
@@ -31,6 +32,7 @@ class Report:
 
     at: datetime
     problems: list[Problem]
+    recording: Recording | None
     jobs: dict[State, int]
     queues: list[QueueView]
     workers: list[WorkerView]
@@ -72,9 +74,11 @@ def look() -> Report:
     port = broker()
     with db.reading() as session:
         queues = list_queues(session, port)
+        recording = look_if_it_answers(session)
         return Report(
             at=clock.now(),
-            problems=find_problems(session, queues),
+            problems=find_problems(session, queues, recording),
+            recording=recording,
             jobs=count_by_state(session, JobFilter()),
             queues=queues,
             workers=list_workers(session),
@@ -147,7 +151,7 @@ def _print_details(report: Report) -> None:
 
 def _total(buckets: list[Bucket]) -> dict[str, int]:
     names = ("enqueued", "completed", "failed", "retried", "cancelled")
-    return {name: sum(getattr(bucket, name) for bucket in buckets) for name in names}
+    return {name: sum(getattr(bucket, name) or 0 for bucket in buckets) for name in names}
 
 
 def _plain(report: Report) -> dict[str, Any]:
@@ -155,6 +159,7 @@ def _plain(report: Report) -> dict[str, Any]:
         "at": output.instant(report.at),
         "ok": not report.problems,
         "problems": [asdict(problem) for problem in report.problems],
+        "recording": None if report.recording is None else asdict(report.recording),
         "jobs": {str(state): report.jobs.get(state, 0) for state in State},
         "queues": [asdict(queue) for queue in report.queues],
         "workers": [_plain_worker(worker) for worker in report.workers],

@@ -45,13 +45,13 @@ def retry(ids: tuple[str, ...], queue: str, type_: str, text: str, dry_run: bool
 
 
 def _retry_all(wanted: JobFilter, dry_run: bool, is_json: bool) -> None:
-    retryable = JobFilter(states=(State.RETRYABLE,), queue=wanted.queue, type=wanted.type, text=wanted.text)
+    retryable = JobFilter((State.RETRYABLE,), queue=wanted.queue, type=wanted.type, text=wanted.text, ours=True)
     if dry_run:
         with db.reading() as session:
             count, is_exact = count_jobs(session, retryable)
         text = f"{output.counted(count)}{'' if is_exact else ' or more'} would be retried."
     else:
-        count, is_exact = bulk.do_to_all(db.writing, service.retry_matching, operator(), retryable), True
+        count, is_exact = bulk.do_to_all(db.writing, bulk.RETRY, operator(), retryable), True
         text = f"Retried {output.counted(count)}."
     if is_json:
         output.as_json({"count": count, "exact": is_exact, "dry_run": dry_run})

@@ -19,9 +19,10 @@ from sqlalchemy.orm import Session, undefer
 from console import clock, db
 from console import redis as valkey
 from console.broker.port import Message
+from console.broker.valkey import broker
 from console.config import settings
 from console.jobs import outbox, registry
-from console.jobs.models import JobStatus, StreamCheckpoint
+from console.jobs.models import JobStatus, StreamCheckpoint, UnsentBatch
 from console.jobs.new_jobs import message_of
 from console.jobs.rules import State, moments_of, retries_of, version
 from console.jobs.tally import Tally
@@ -64,6 +65,8 @@ def claim_due(session: Session, now: datetime, limit: int = CLAIM_BATCH) -> list
 
 def publish_due(limit: int = CLAIM_BATCH) -> int:
     """Claims and publishes one batch and returns how many that were. Raises `Unavailable` when the broker is away."""
+    while _publish_unsent():
+        pass
     with db.writing() as session:
         messages = claim_due(session, clock.now(), limit)
     if messages:
@@ -72,9 +75,29 @@ def publish_due(limit: int = CLAIM_BATCH) -> int:
     return len(messages)
 
 
+def _publish_unsent() -> bool:
+    """Publishes a batch of new jobs whose process did not say that it had; false: there is none."""
+    with db.writing() as session:
+        unsent = select(UnsentBatch).where(UnsentBatch.due_at <= clock.now()).order_by(UnsentBatch.due_at).limit(1)
+        batch = session.scalar(unsent.with_for_update(skip_locked=True))
+        if batch is None:
+            return False
+        batch.due_at = clock.now() + outbox.GRACE
+        still = select(JobStatus).where(JobStatus.id.in_(json.loads(batch.job_ids)), JobStatus.state == State.PENDING)
+        rows = session.scalars(still.options(undefer(JobStatus.payload), undefer(JobStatus.message))).all()
+        messages = [_message(row, retries_of(row.ver)) for row in rows]
+    broker().publish(messages)
+    outbox.announce([message.id for message in messages])
+    with db.writing() as session:
+        outbox.forget(session, [batch.id])
+    return True
+
+
 def next_due(session: Session) -> datetime | None:
-    """When the next job is due; None: nothing waits for a time."""
-    return session.scalar(select(func.min(JobStatus.due_at)).where(JobStatus.due_at.is_not(None)))
+    """When the next job is due; None: nothing waits for a time, and nothing for being published."""
+    planned = session.scalar(select(func.min(JobStatus.due_at)).where(JobStatus.due_at.is_not(None)))
+    unsent = session.scalar(select(func.min(UnsentBatch.due_at)))
+    return min((at for at in (planned, unsent) if at), default=None)
 
 
 def is_current(session: Session) -> bool:

@@ -9,6 +9,10 @@ from sqlalchemy import BigInteger, Boolean, Index, Integer, SmallInteger, String
 from sqlalchemy.orm import Mapped, deferred, mapped_column
 
 from console.db import Base
+from console.tracking.messages import ELSEWHERE
+
+FOREIGN = f"source IS NOT NULL OR message = '{ELSEWHERE}'"
+"""Of jobs that another broker than ours carries; see `sendable.why_not_ours`."""
 
 
 class JobStatus(Base):
@@ -38,6 +42,9 @@ class JobStatus(Base):
             unique=True,
             postgresql_where=text("unique_lock IS NOT NULL"),
             sqlite_where=text("unique_lock IS NOT NULL"),
+        ),
+        Index(
+            "ix_job_status_foreign", "state", "source", postgresql_where=text(FOREIGN), sqlite_where=text(FOREIGN)
         ),
         *(
             Index(
@@ -89,6 +96,9 @@ class JobStatus(Base):
     timeline: Mapped[str] = deferred(mapped_column(Text, default="[]", doc="JSON; see rules.Moment"))
     payload: Mapped[str | None] = deferred(mapped_column(Text, doc='JSON {"args": […], "kwargs": {…}}'))
     message: Mapped[str | None] = deferred(mapped_column(Text, doc="JSON; how to publish it again as it was"))
+    arguments: Mapped[str | None] = deferred(
+        mapped_column(Text, doc="Of an observed job: what Celery shows of them, in the place of a payload")
+    )
     result: Mapped[str | None] = deferred(mapped_column(Text, doc="JSON"))
     traceback: Mapped[str | None] = deferred(mapped_column(Text))
 
@@ -145,6 +155,19 @@ class JobRollup(Base):
     runtime_ms: Mapped[int] = mapped_column(BigInteger, default=0, doc="Sum over the completed and failed")
     waits: Mapped[str | None] = mapped_column(Text, doc="`histogram` of the same")
     runtimes: Mapped[str | None] = mapped_column(Text, doc="`histogram` of the same")
+
+
+class UnsentBatch(Base):
+    """New jobs that are committed and perhaps not published yet; deleted when they are.
+
+    That each of many jobs would have to be changed once more to say so would take as long as making them.
+    """
+
+    __tablename__ = "unsent_batch"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    due_at: Mapped[datetime] = mapped_column(doc="When beat has to publish them")
+    job_ids: Mapped[str] = mapped_column(Text, doc="JSON list")
 
 
 class StreamCheckpoint(Base):

@@ -8,34 +8,44 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self, TypeAlias
 
 import redis
-from sqlalchemy import event, update
+from sqlalchemy import delete, event
 from sqlalchemy.orm import Session
 
-from console import clock, db
+from console import clock, db, ids
 from console import redis as valkey
 from console.broker.port import Message
 from console.broker.valkey import broker
 from console.errors import Unavailable
-from console.jobs.models import JobStatus
-from console.jobs.rules import State
+from console.jobs import sets
+from console.jobs.models import UnsentBatch
 
 GRACE = timedelta(seconds=20)
 """How long the committing process has to publish before beat does it."""
+BATCH = 1_000
 LIVE_CHANNEL = "celeriac:live"
 WAKE_CHANNEL = "celeriac:due"
 MAX_NAMED_JOBS = 200
 
+Box: TypeAlias = dict[str, list[Any]]
+_COURIER = "courier"
+
 log = logging.getLogger(__name__)
 
 
-def publish_after_commit(session: Session, messages: Sequence[Message]) -> None:
-    """Publishes the messages when the session's transaction commits; none of them when it rolls back."""
-    _box(session)["messages"].extend(messages)
+def publish_after_commit(session: Session, rows: Mapping[str, Any], message_of: Callable[[Any], Message]) -> None:
+    """Publishes new jobs, rows by id, when the session's transaction commits; none of them when it rolls back.
+
+    At most `BATCH`. If this process dies in between, beat publishes them. The messages are made when they are sent.
+    """
+    batch = UnsentBatch(id=ids.new_id(), due_at=clock.now() + GRACE, job_ids=json.dumps(list(rows)))
+    session.add(batch)
+    _box(session)["batches"].append((batch.id, rows, message_of))
 
 
 def cancel_after_commit(session: Session, job_ids: Sequence[str]) -> None:
@@ -67,20 +77,73 @@ def publish(messages: Sequence[Message]) -> None:
     """Publishes messages of committed rows and notes that they need no sweeping. Raises `Unavailable`."""
     broker().publish(messages)
     with db.writing() as session:
-        for start in range(0, len(messages), 500):
-            sent = [message.id for message in messages[start : start + 500]]
-            session.execute(
-                update(JobStatus).where(JobStatus.id.in_(sent), JobStatus.state == State.PENDING).values(due_at=None)
-            )
+        sets.mark_published(session.connection(), [message.id for message in messages])
 
 
-def _box(session: Session) -> dict[str, list[Any]]:
+class Courier:
+    """Sends what many transactions leave, one after the other; `carry` each of them.
+
+    What was published is forgotten by the transactions that follow, and at the end, so that each is one commit. In
+    PostgreSQL it is sent while the next one is at work. In SQLite only one can write at a time: there others get their
+    turn meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._sending: Future[list[str]] | None = None
+        self._sent: list[str] = []
+        self._session: Session | None = None
+
+    def carry(self, session: Session) -> None:
+        """What the session's present transaction leaves is sent by this courier."""
+        if self._sending is not None and self._sending.done():
+            self._collect()
+        if self._sent:
+            forget(session, self._sent)
+            self._sent = []
+        if self._pool is None and session.get_bind().dialect.name == "postgresql":
+            self._pool = ThreadPoolExecutor(1, "courier")
+        session.info[_COURIER], self._session = self, session
+
+    def take(self, box: Box) -> None:
+        """Sends it, after what was taken before."""
+        if self._pool is None:
+            self._sent += _deliver(box)
+        else:
+            self._collect()
+            self._sending = self._pool.submit(_deliver, box)
+
+    def _collect(self) -> None:
+        if self._sending is not None:
+            self._sent += self._sending.result()
+            self._sending = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._session is not None:
+            self._session.info.pop(_COURIER, None)
+        self._collect()
+        if self._pool is not None:
+            self._pool.shutdown()
+        if self._sent:
+            with db.writing() as session:
+                forget(session, self._sent)
+
+
+def forget(session: Session, batches: Sequence[str]) -> None:
+    """These batches are published."""
+    session.execute(delete(UnsentBatch).where(UnsentBatch.id.in_(batches)))
+
+
+def _box(session: Session) -> Box:
     """What waits for this session's commit; made, and hooked to it, at first use."""
     if "outbox" not in session.info:
-        session.info["outbox"] = {"messages": [], "cancelled": [], "changed": [], "wake": []}
+        session.info["outbox"] = {"batches": [], "cancelled": [], "changed": [], "wake": []}
         event.listen(session, "after_commit", _send)
         event.listen(session, "after_rollback", _forget)
-    box: dict[str, list[Any]] = session.info["outbox"]
+    box: Box = session.info["outbox"]
     return box
 
 
@@ -96,15 +159,28 @@ def _send(session: Session) -> None:
         return
     box = {name: list(waiting) for name, waiting in session.info["outbox"].items()}
     _forget(session)
+    courier: Courier | None = session.info.pop(_COURIER, None)
+    if courier is not None:
+        courier.take(box)
+    elif sent := _deliver(box):
+        with db.writing() as other:
+            forget(other, sent)
+
+
+def _deliver(box: Box) -> list[str]:
+    """Sends it; the ids of the batches that were published."""
+    sent: list[str] = []
     try:
-        if box["messages"]:
-            publish(box["messages"])
+        for batch_id, rows, message_of in box["batches"]:
+            broker().publish([message_of(row) for row in rows.values()])
+            sent.append(batch_id)
         if box["cancelled"]:
             broker().cancel(box["cancelled"])
         if box["wake"]:
             valkey.client().publish(WAKE_CHANNEL, "1")
     except (Unavailable, redis.RedisError) as error:
         log.warning("committed, but not sent yet: %s; beat sends it when the broker is back", error)
-        return  # open pages cannot be told either; trying would only make the caller wait again
+        return sent  # open pages cannot be told either; trying would only make the caller wait again
     if box["changed"]:
         announce(box["changed"])
+    return sent

@@ -8,14 +8,28 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Tuple, desc, func, or_, select, tuple_, union_all
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Row,
+    Select,
+    Tuple,
+    desc,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.orm import Session, undefer
 
 from console import clock
 from console.errors import NotFound
 from console.jobs.filters import Cursor, JobFilter
-from console.jobs.models import JobAttempt, JobCount, JobStatus
+from console.jobs.models import FOREIGN, JobAttempt, JobCount, JobStatus
 from console.jobs.rules import State, moments_of
+from console.jobs.sendable import why_not_ours
 
 TEXT_SCAN = 20_000
 """How many of the newest jobs that fit the other conditions a text is looked for in; lists, counts and bulk alike."""
@@ -44,6 +58,7 @@ LINE_COLUMNS = (
     "retried_as",
     "internal",
     "tags",
+    "source",
 )
 
 
@@ -73,6 +88,7 @@ class JobLine:
     retried_as: str | None
     internal: bool
     tags: tuple[str, ...]
+    source: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +131,24 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True)
 class JobDetail:
-    """Everything known of one job. `payload` is None when it was not kept, `result` when there is none."""
+    """Everything known of one job. `payload` is None when it was not kept, `result` when there is none.
+
+    `arguments`: of an observed job, as Celery shows them. `not_ours`: why nothing can be done with it from here.
+    """
 
     line: JobLine
     timeline: list[Moment]
     failed_attempts: list[AttemptView]
     payload: dict[str, Any] | None
+    arguments: str | None
     result: Any
     traceback: str | None
     parent_id: str | None
     root_id: str | None
+    group_id: str | None
+    chord_id: str | None
     unique_key: str | None
+    not_ours: str | None
 
 
 def list_jobs(session: Session, wanted: JobFilter, cursor: Cursor | None = None, limit: int = 50) -> Page:
@@ -145,7 +168,9 @@ def count_jobs(session: Session, wanted: JobFilter, first: Page | None = None) -
     """
     if wanted.is_counted:
         total = sum(count_by_state(session, wanted).values())
-        return total, True
+        others = _count_foreign(session, wanted) if wanted.ours else 0
+        if others < COUNT_LIMIT:
+            return max(0, total - others), True
     if first is not None and first.next is None:
         return len(first.jobs), True
     limit = TEXT_SCAN if wanted.text else COUNT_LIMIT
@@ -185,11 +210,15 @@ def get_job(session: Session, job_id: str) -> JobDetail:
         ],
         failed_attempts=[_attempt(attempt) for attempt in attempts],
         payload=_json(row.payload),
+        arguments=row.arguments,
         result=_json(row.result),
         traceback=row.traceback,
         parent_id=row.parent_id,
         root_id=row.root_id,
+        group_id=row.group_id,
+        chord_id=row.chord_id,
         unique_key=row.unique_key,
+        not_ours=why_not_ours(row.source, row.message),
     )
 
 
@@ -214,7 +243,7 @@ def newer_than(session: Session, wanted: JobFilter, top: Cursor, limit: int = 10
     return sum(1 for row in rows if (row.enqueued_at, row.id) > (top.enqueued_at, top.id))
 
 
-_DEFERRED = ("timeline", "payload", "message", "result", "traceback")
+_DEFERRED = ("timeline", "payload", "message", "arguments", "result", "traceback")
 
 
 def settle(session: Session, wanted: JobFilter) -> JobFilter:
@@ -224,7 +253,7 @@ def settle(session: Session, wanted: JobFilter) -> JobFilter:
     """
     if not wanted.text or wanted.back_to:
         return wanted
-    untold = replace(wanted, text="", internal=True)  # so that the index alone answers
+    untold = replace(wanted, text="", internal=True, ours=False)  # so that the index alone answers
     walks = [_walk(untold, state, None, TEXT_SCAN, (JobStatus.enqueued_at,)).subquery() for state in _walked(untold)]
     newest = union_all(*(select(walk) for walk in walks)).order_by(desc("enqueued_at"))
     last = session.scalar(newest.offset(TEXT_SCAN - 1).limit(1))
@@ -246,13 +275,25 @@ def conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
         found += [_place() >= _as_place(wanted.back_to), JobStatus.enqueued_at >= wanted.back_to.enqueued_at]
     if not wanted.internal:
         found.append(JobStatus.internal.is_(False))
+    if wanted.ours:
+        found.append(literal_column(f"(({FOREIGN}) IS NOT TRUE)", Boolean))
     return found
+
+
+def _count_foreign(session: Session, wanted: JobFilter) -> int:
+    """How many of the jobs that the filter means are carried by another broker; counting stops at `COUNT_LIMIT`."""
+    where = [*conditions(replace(wanted, ours=False)), literal_column(f"({FOREIGN})", Boolean)]
+    if wanted.states:
+        where.append(JobStatus.state.in_(wanted.states))
+    found = select(JobStatus.id).where(*where).limit(COUNT_LIMIT).subquery()
+    return session.scalar(select(func.count()).select_from(found)) or 0
 
 
 def text_condition(text: str) -> ColumnElement[bool]:
     """Where a search looks; `%` and `_` stand for themselves."""
     pattern = "%" + text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
-    columns = (JobStatus.id, JobStatus.type, JobStatus.error_type, JobStatus.error_message, JobStatus.payload)
+    told = (JobStatus.error_type, JobStatus.error_message, JobStatus.payload, JobStatus.arguments)
+    columns = (JobStatus.id, JobStatus.type, *told)
     return or_(*(column.ilike(pattern, escape="\\") for column in columns))
 
 

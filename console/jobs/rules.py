@@ -46,6 +46,7 @@ REASONS = {
     "expired": "It was not started before it expired.",
     "cancelled": "Somebody cancelled it.",
     "stopped": "It was stopped while it ran.",
+    "end_unseen": "Its end was not observed; it may have done well.",
     "ignored": "The job decided to leave no result.",
     "rejected": "The job rejected its message.",
 }
@@ -64,8 +65,16 @@ _MEANING: dict[int, tuple[int, State]] = {
 }
 """What a kind of event says: its rank within an attempt, and the state that follows from it."""
 _RANKS = [_MEANING.get(number, (0, State.PENDING))[0] for number in range(max(Kind) + 1)]
-_STATES = [_MEANING.get(number, (0, State.PENDING))[1] for number in range(max(Kind) + 1)]
+_STATES = [_MEANING.get(number, (0, State.PENDING))[1].value for number in range(max(Kind) + 1)]
+# What is looked at for each of fifty thousand events a second is plain: hashing or finding a member of an enumeration
+# takes longer than all the rest of such a line.
+_ENDED, _FAILURES = (frozenset(state.value for state in states) for states in (ENDED, FAILURES))
+_COMPLETED, _RETRYABLE, _FAILED = State.COMPLETED.value, State.RETRYABLE.value, State.FAILED.value
+_PROGRESS, _STARTED, _SUCCEEDED, _RETRY = (
+    kind.value for kind in (Kind.PROGRESS, Kind.STARTED, Kind.SUCCEEDED, Kind.RETRY)
+)
 _NAMES = {kind.value: kind.name.lower() for kind in Kind}
+_END_WORDS = tuple(f'"{_NAMES[kind]}"' for kind, (rank, _) in _MEANING.items() if rank == 5)
 _ENDS_ATTEMPT = 4
 """From this rank on, an event ends an attempt."""
 
@@ -77,14 +86,15 @@ _SHORT_TIMELINE = 10_000
 """Characters up to which a timeline has fewer than `MAX_MOMENTS` entries, so that it may be added to unread."""
 _OF_THE_JOB_AS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(
-        ("message", "parent_id", "root_id", "group_id", "chord_id", "retry_of", "tags", "source"), lambda text: text
+        ("message", "parent_id", "root_id", "group_id", "chord_id", "retry_of", "tags", "source", "arguments"),
+        lambda text: text
     ),
     **dict.fromkeys(("priority", "max_attempts"), int),
     "internal": bool,
 }
 """What an event may say of the job itself, besides type, queue and payload. The first that is known stays."""
 _OF_THE_JOB = frozenset(_OF_THE_JOB_AS)
-_PLANS = (Kind.RETRY, Kind.SCHEDULED)
+_PLANS = (Kind.RETRY.value, Kind.SCHEDULED.value)
 
 
 def version(run: int, retries: int, kind: int, at_ms: int) -> int:
@@ -153,6 +163,7 @@ class Row:
     priority: int | None = None
     tags: str | None = None
     source: str | None = None
+    arguments: str | None = None
     retry_of: str | None = None
     parent_id: str | None = None
     root_id: str | None = None
@@ -182,36 +193,36 @@ def apply(row: Row, event: Event) -> None:
     kind, at_ms, data = event.kind, event.at_ms, event.data
     _describe(row, at_ms, data)
     ver = version(event.run, event.retries, kind, at_ms)
-    if kind == Kind.PROGRESS:
+    if kind == _PROGRESS:
         _progress(row, event, data)
         return
     is_new = _remember(row, event, ver)
     if ver > row.ver:
         _advance(row, event, data, ver)
-    if kind == Kind.STARTED:
+    if kind == _STARTED:
         row.attempts = max(row.attempts, event.retries + 1)
         if ver > row.sver:
             row.sver, row.started_at, row.worker = ver, at_ms, _short(data.get("worker"))
     elif _RANKS[kind] >= _ENDS_ATTEMPT:
         if ver > row.fver:
             _finish(row, at_ms, data, ver)
-        if is_new and kind != Kind.SUCCEEDED:
+        if is_new and kind != _SUCCEEDED:
             _keep_attempt(row, event, data)
-            row.retries_seen += kind == Kind.RETRY
+            row.retries_seen += kind == _RETRY
 
 
 def settle(row: Row) -> None:
     """After the last event: what follows from the whole row rather than from one event."""
     if row.fresh:
         row.timeline = _with_fresh(row)
-    if row.state in FAILURES:
-        row.state = State.RETRYABLE if row.has_payload and row.retried_as is None else State.FAILED
+    if row.state in _FAILURES:
+        row.state = _RETRYABLE if row.has_payload and row.retried_as is None else _FAILED
     if row.progress is not None:
-        if row.state == State.COMPLETED:
+        if row.state == _COMPLETED:
             row.progress = 100
         elif row.sver >> 46 > row.pver >> 46:
             row.progress = row.progress_note = None  # the report of an earlier attempt
-    if row.state in ENDED and (row.unique_lock is not None or row.due_at is not None):
+    if row.state in _ENDED and (row.unique_lock is not None or row.due_at is not None):
         row.unique_lock = row.due_at = None
         row.redescribed = True
     if row.started_at is not None and row.finished_at is not None and row.sver > row.fver:
@@ -229,6 +240,16 @@ def _advance(row: Row, event: Event, data: dict[str, Any], ver: int) -> None:
     due_ms = _number(data.get("due_ms")) if event.kind in _PLANS else None
     if due_ms != row.due_at:
         row.due_at, row.redescribed = due_ms, True
+
+
+def is_ended(state: str) -> bool:
+    """Whether nothing more is expected of a job in this state."""
+    return state in _ENDED
+
+
+def has_ended(row: Row) -> bool:
+    """Whether a job has ended before, even if its message came again and it runs once more: its end counts once."""
+    return row.state in _ENDED or (row.fver > 0 and any(word in row.timeline for word in _END_WORDS))
 
 
 def _describe(row: Row, at_ms: int, data: dict[str, Any]) -> None:

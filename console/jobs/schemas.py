@@ -23,7 +23,7 @@ _MEANINGS = (
     "itself; RETRYABLE failed for good and can be retried by hand; FAILED failed for good, and was retried already or "
     "its payload was not kept; COMPLETED and CANCELLED ended."
 )
-_TEXT = "Part of the id, type, error or payload; looks at the newest 20,000 that fit the rest."
+_TEXT = "Part of the id, type, error, payload or arguments; looks at the newest 20,000 that fit the rest."
 _UNIQUE_KEY = "While a job with this key has not ended, that job is the answer, and no other is made."
 
 
@@ -159,6 +159,7 @@ class JobAnswer(Output):
     retried_as: str | None = Field(description="The job that retries this one.")
     internal: bool = Field(description="Upkeep of Celeriac itself.")
     tags: list[str]
+    source: str | None = Field(description="The observed application that it belongs to; null: none.")
 
 
 class JobList(Output):
@@ -195,12 +196,15 @@ class JobDetailAnswer(JobAnswer):
     """Everything known of one job."""
 
     payload: JsonValue = Field(description='{"args": […], "kwargs": {…}}; null: it was not kept.')
+    arguments: str | None = Field(description="Of an observed job, what Celery shows of them; null: not told.")
     result: JsonValue
     traceback: str | None
     timeline: list[MomentAnswer] = Field(description="Oldest first.")
     failed_attempts: list[AttemptAnswer] = Field(description="Latest first.")
     parent_id: str | None
     root_id: str | None
+    group_id: str | None = Field(description="The group of a canvas that it was sent in.")
+    chord_id: str | None = Field(description="The job that runs when all of its group are done.")
     unique_key: str | None
 
 
@@ -289,12 +293,15 @@ def job_detail_answer(job: JobDetail) -> JobDetailAnswer:
     return JobDetailAnswer(
         **_summary(job.line),
         payload=job.payload,
+        arguments=job.arguments,
         result=job.result,
         traceback=job.traceback,
         timeline=[MomentAnswer.model_validate(moment) for moment in job.timeline],
         failed_attempts=attempts,
         parent_id=job.parent_id,
         root_id=job.root_id,
+        group_id=job.group_id,
+        chord_id=job.chord_id,
         unique_key=job.unique_key,
     )
 

@@ -21,7 +21,7 @@ from console import clock
 from console.jobs import rules
 from console.jobs.models import StreamCheckpoint
 from console.jobs.rows import postgresql, sqlite
-from console.jobs.rules import ENDED, Row
+from console.jobs.rules import Row
 from console.jobs.tally import CONSOLE, Tally
 from console.tracking.events import Event, Kind
 from console.workers.models import Worker
@@ -129,7 +129,7 @@ def _store_jobs(connection: Connection, by_job: dict[str, list[Event]], tally: T
 
 
 def _merged(row: Row, events: list[Event], before: tuple[str, str, str] | None, tally: Tally) -> Row:
-    had_ended = row.state in ENDED
+    had_ended = rules.has_ended(row)
     for event in events:
         rules.apply(row, event)
     rules.settle(row)
@@ -138,7 +138,7 @@ def _merged(row: Row, events: list[Event], before: tuple[str, str, str] | None, 
         tally.enqueued(row.enqueued_at, row.type, row.queue)
     if row.retries_seen:
         tally.retried(row.fresh[-1][0], row.type, row.queue, row.retries_seen)
-    if not had_ended and row.state in ENDED:
+    if not had_ended and rules.is_ended(row.state):
         wait_ms = None if row.started_at is None else row.started_at - row.enqueued_at
         at_ms = row.fresh[-1][0] if row.finished_at is None else row.finished_at
         tally.ended(row.state, at_ms, row.type, row.queue, wait_ms, row.runtime_ms)

@@ -17,6 +17,8 @@ from console.jobs import histogram
 from console.jobs.histogram import Histogram, bucket_of
 from console.jobs.rules import FAILURES, State
 
+_CANCELLED = State.CANCELLED.value
+_FAILURES = frozenset(state.value for state in FAILURES)
 CONSOLE = -1
 """The shard of services, commands and beat."""
 GRAINS = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
@@ -64,17 +66,17 @@ class Tally:
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self._minutes: dict[tuple[int, str, str], Sums] = {}
 
-    def moved(self, before: tuple[str, str, str] | None, after: tuple[str, str, str] | None) -> None:
-        """A job went from one (type, queue, state) to another; None: it did not exist before, or is gone."""
+    def moved(self, before: tuple[str, str, str] | None, after: tuple[str, str, str] | None, jobs: int = 1) -> None:
+        """Jobs went from one (type, queue, state) to another; None: they did not exist before, or are gone."""
         if before != after:
             if before:
-                self._counts[before] -= 1
+                self._counts[before] -= jobs
             if after:
-                self._counts[after] += 1
+                self._counts[after] += jobs
 
-    def enqueued(self, at_ms: int, job_type: str, queue: str) -> None:
-        """A job was heard of for the first time."""
-        self._at(at_ms, job_type, queue).enqueued += 1
+    def enqueued(self, at_ms: int, job_type: str, queue: str, jobs: int = 1) -> None:
+        """Jobs were heard of for the first time."""
+        self._at(at_ms, job_type, queue).enqueued += jobs
 
     def retried(self, at_ms: int, job_type: str, queue: str, times: int) -> None:
         """Attempts failed and another was planned."""
@@ -85,10 +87,10 @@ class Tally:
     ) -> None:
         """A job reached an end for the first time."""
         sums = self._at(at_ms, job_type, queue)
-        if state == State.CANCELLED:
+        if state == _CANCELLED:
             sums.cancelled += 1
             return
-        if state in FAILURES:
+        if state in _FAILURES:
             sums.failed += 1
         else:
             sums.completed += 1

@@ -1,66 +1,46 @@
-"""Celery's signals, as events. What fires where was observed, not read: see the notes at each handler."""
+"""Celery's signals, as events. What fires where was observed, not read: see the notes at each handler.
+
+Celery logs what a receiver raises and goes on; what our receivers do that may raise is foreign code, in `texts` and
+`messages`, and is caught there, or ours, and is caught in `Tracker.emit`.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 from celery import signals
+from celery._state import get_current_task
 from celery.app.task import Context, Task
-from celery.exceptions import (
-    Reject,
-    SoftTimeLimitExceeded,
-    TimeLimitExceeded,
-    WorkerLostError,
-)
+from celery.exceptions import Reject, TimeLimitExceeded
 
 from console import clock
-from console.tracking.events import MAX_TEXT, Event, Kind
+from console.tracking.events import Event, Kind
 from console.tracking.headers import RUN_HEADER
+from console.tracking.messages import ELSEWHERE, NO_RESULT, envelope_of, payload_json, readable_json
+from console.tracking.texts import error_data, error_name, result_json, text_of
 from console.tracking.tracker import Tracker
 
-MAX_MESSAGE = 2_000
-MAX_TRACEBACK = 100_000
-_REASONS: list[tuple[type[BaseException], str]] = [
-    (SoftTimeLimitExceeded, "soft_timeout"),
-    (TimeLimitExceeded, "timeout"),
-    (WorkerLostError, "worker_lost"),
-    (MemoryError, "memory"),
-    (Reject, "rejected"),
-]
+__all__ = ["connect", "error_data", "event_in_main", "event_of", "now_ms", "run_of"]
+
+KEPT = "celeriac_kept"
+"""In a request's delivery info: the main process has kept the whole message."""
+UPKEEP = frozenset(("celery.chord_unlock", "celery.backend_cleanup"))
+"""What Celery does for itself."""
+
+_TOLD_AFTER = frozenset(("SUCCESS", "IGNORED", "REJECTED"))
+"""States that an attempt ends in without another signal that tells of it."""
 
 _tracker: Tracker | None = None
+_requests: WeakValueDictionary[str, Any] = WeakValueDictionary()
+"""In a worker's main process: what it holds, by job. A signal of a lost child brings the id alone."""
 
 
 def connect(tracker: Tracker) -> None:
     """Reports to `tracker` from now on."""
     global _tracker  # noqa: PLW0603  the receivers below are module functions, as Celery keeps weak references
     _tracker = tracker
-
-
-def payload_json(args: Any, kwargs: Any) -> str | None:
-    """Arguments as JSON, or None when they cannot be kept so that the job could be run again from them."""
-    try:
-        text = json.dumps({"args": args, "kwargs": kwargs}, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError):
-        return None
-    return text if len(text) <= MAX_TEXT else None
-
-
-def error_data(error: BaseException, traceback: str | None) -> dict[str, Any]:
-    """An exception as an event carries it."""
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    reason = getattr(error, "celeriac_reason", None) or next(
-        (word for known, word in _REASONS if isinstance(error, known)), "exception"
-    )
-    return {
-        "error_type": name[:255],
-        "error_message": _text(error)[:MAX_MESSAGE],
-        "reason": reason,
-        "traceback": None if traceback is None else _middle_out(traceback),
-    }
 
 
 def now_ms() -> int:
@@ -70,7 +50,7 @@ def now_ms() -> int:
 
 def event_of(kind: Kind, request: Context, **data: Any) -> Event:
     """An event of the attempt that `request` describes."""
-    return Event(kind, str(request.id), now_ms(), run_of(request), int(request.retries or 0), data)
+    return Event(kind, str(request.id), clock.now_ms(), run_of(request), int(request.retries or 0), data)
 
 
 def run_of(request: Context) -> int:
@@ -80,15 +60,18 @@ def run_of(request: Context) -> int:
 
 def event_in_main(kind: Kind, job_id: str, headers: Mapping[str, Any], redelivered: bool, **data: Any) -> Event:
     """An event that the worker's main process reports, from the message: the attempt itself is in the child."""
-    retries = int(headers.get("retries") or 0)
-    run = int(headers.get(RUN_HEADER) or 0) + int(headers.get("replaced_task_nesting") or 0)
+    retries, run = int(headers.get("retries") or 0), _run_in(headers)
     if redelivered and _tracker is not None:
         run += _tracker.deliveries_so_far(job_id, run, retries)
-    return Event(kind, job_id, now_ms(), run, retries, data)
+    return Event(kind, job_id, clock.now_ms(), run, retries, data)
 
 
 def _base_run(request: Context) -> int:
     return int(getattr(request, RUN_HEADER, None) or 0) + int(getattr(request, "replaced_task_nesting", None) or 0)
+
+
+def _run_in(headers: Mapping[str, Any]) -> int:
+    return int(headers.get(RUN_HEADER) or 0) + int(headers.get("replaced_task_nesting") or 0)
 
 
 @signals.after_task_publish.connect(weak=False)
@@ -96,29 +79,55 @@ def _published(
     sender: str | None = None,
     headers: dict[str, Any] | None = None,
     body: Any = None,
+    exchange: str | None = None,
     routing_key: str | None = None,
     **_: Any,
 ) -> None:
     """In the producer; for retries, chains and chord bodies in the child. A body is (args, kwargs, options)."""
-    if _tracker is None or not headers or "id" not in headers or not isinstance(body, tuple | list) or len(body) < 2:
+    if _tracker is None or not headers or "id" not in headers or not isinstance(body, tuple | list) or len(body) < 3:
         return
-    run = int(headers.get(RUN_HEADER) or 0) + int(headers.get("replaced_task_nesting") or 0)
-    _tracker.emit(
-        Event(
-            Kind.PUBLISHED,
-            str(headers["id"]),
-            now_ms(),
-            run,
-            int(headers.get("retries") or 0),
-            {
-                "type": sender or headers.get("task"),
-                "queue": routing_key,
-                "payload": payload_json(body[0], body[1]),
-                "parent_id": headers.get("parent_id"),
-                "root_id": headers.get("root_id"),
-            },
-        )
-    )
+    job_id, retries = str(headers["id"]), int(headers.get("retries") or 0)
+    if retries and _is_retry_of_itself(job_id):
+        return  # the signal of the retry follows, and tells why
+    parent_id, root_id, eta = headers.get("parent_id"), headers.get("root_id"), headers.get("eta")
+    data = {
+        "type": sender or headers.get("task"),
+        "queue": _tracker.queue_of(exchange, routing_key),
+        "payload": payload_json(body[0], body[1]),
+        "message": ELSEWHERE if _tracker.is_elsewhere else None,
+        "parent_id": parent_id if parent_id != job_id else None,
+        "root_id": root_id if root_id != job_id else None,
+        "group_id": headers.get("group"),
+        "chord_id": _chord_id(body[2].get("chord")) if body[2] else None,
+        "note": _times(eta, headers.get("expires")),
+        "internal": sender in UPKEEP or None,
+    }
+    kind = Kind.SCHEDULED if eta else Kind.PUBLISHED
+    _tracker.emit(Event(kind, job_id, clock.now_ms(), _run_in(headers), retries, data))
+
+
+@signals.task_received.connect(weak=False)
+def _received(request: Any = None, **_: Any) -> None:
+    """In the main process, for every message. Only of those that say more than their payload is anything written."""
+    if _tracker is None or request is None:
+        return
+    _requests[request.id] = request
+    headers, info = request.request_dict, request.delivery_info
+    kept = None if _tracker.is_elsewhere else envelope_of(request.message)
+    if kept is not None:
+        info[KEPT] = True
+    eta = headers.get("eta")
+    if headers.get("retries") or not (eta or kept):
+        return
+    data = {
+        "type": headers.get("task"),
+        "queue": _tracker.queue_of(info.get("exchange"), info.get("routing_key")),
+        "message": ELSEWHERE if _tracker.is_elsewhere else kept,
+        "worker": request.hostname,
+        "note": _times(eta, headers.get("expires")),
+    }
+    kind = Kind.SCHEDULED if eta else Kind.RECEIVED
+    _tracker.emit(Event(kind, str(request.id), clock.now_ms(), _run_in(headers), 0, data))
 
 
 @signals.task_prerun.connect(weak=False)
@@ -127,37 +136,49 @@ def _started(task: Task | None = None, args: Any = None, kwargs: Any = None, **_
     if _tracker is None or task is None:
         return
     request = task.request
-    info = request.delivery_info or {}
-    run = _base_run(request)
-    if info.get("redelivered"):
-        run += _tracker.deliveries(str(request.id), run, int(request.retries or 0))
-    request.celeriac_delivery = run
-    request.celeriac_started = clock.monotonic()
-    _tracker.emit(
-        event_of(
-            Kind.STARTED,
-            request,
-            type=task.name,
-            queue=info.get("routing_key"),
-            worker=request.hostname,
-            payload=payload_json(args, kwargs),
-            parent_id=request.parent_id,
-            root_id=request.root_id,
-            note="delivered again" if info.get("redelivered") else None,
-        )
-    )
+    info, job_id, run = request.delivery_info or {}, str(request.id), _base_run(request)
+    parent_id, root_id = request.parent_id, request.root_id
+    again = info.get("redelivered")
+    if again:
+        run += _tracker.deliveries(job_id, run, int(request.retries or 0))
+    request.celeriac_delivery, request.celeriac_started = run, clock.monotonic()
+    payload, message = _arguments(_tracker, task, info, args, kwargs)
+    data = {
+        "type": task.name,
+        "queue": _tracker.queue_of(info.get("exchange"), info.get("routing_key")),
+        "worker": request.hostname,
+        "payload": payload,
+        "parent_id": parent_id if parent_id != job_id else None,
+        "root_id": root_id if root_id != job_id else None,
+        "group_id": request.group,
+        "chord_id": _chord_id(request.chord),
+        "priority": info.get("priority") or None,
+        "message": message,
+        "internal": task.name in UPKEEP or None,
+        "note": "delivered again" if again else None,
+    }
+    started = Event(Kind.STARTED, job_id, clock.now_ms(), run, int(request.retries or 0), data)
+    if getattr(task, "reports_itself", False):
+        request.celeriac_start = started
+    else:
+        _tracker.emit(started)
 
 
 @signals.task_postrun.connect(weak=False)
 def _ended(task: Task | None = None, state: str | None = None, retval: Any = None, **_: Any) -> None:
     """In the child, after every attempt; a state of None means that the process is being stopped, not an end."""
-    if _tracker is None or task is None or getattr(task.request, "celeriac_silent", False):
+    if _tracker is None or task is None or state not in _TOLD_AFTER:
         return
-    runtime = _runtime_ms(task.request)
+    request = task.request
+    if getattr(request, "celeriac_silent", False):
+        return
+    runtime = _runtime_ms(request)
     if state == "SUCCESS":
-        _tracker.emit(event_of(Kind.SUCCEEDED, task.request, runtime_ms=runtime, result=_result_json(retval)))
+        _tracker.emit(event_of(Kind.SUCCEEDED, request, runtime_ms=runtime, result=result_json(retval)))
     elif state == "IGNORED":
-        _tracker.emit(event_of(Kind.CANCELLED, task.request, runtime_ms=runtime, reason="ignored"))
+        _tracker.emit(event_of(Kind.CANCELLED, request, runtime_ms=runtime, reason="ignored"))
+    elif getattr(retval, "requeue", False):
+        _tracker.emit(event_of(Kind.LOST, request, runtime_ms=runtime, note="put back on its queue"))
 
 
 @signals.task_failure.connect(weak=False)
@@ -168,25 +189,36 @@ def _failed(
     if _tracker is None or sender is None or exception is None:
         return
     request = sender.request
-    if isinstance(exception, TimeLimitExceeded) and getattr(sender, "reports_its_limits", False):
+    if isinstance(exception, TimeLimitExceeded) and getattr(sender, "reports_itself", False):
         return  # our job types have reported this already, and may have planned another attempt
-    if request.id != task_id:  # main process, without the attempt's context
-        request = Context({"id": task_id, "retries": 0})
-    data = error_data(exception, str(einfo.traceback) if einfo is not None else None)
-    worker = request.hostname or getattr(sender.app, "celeriac_hostname", None)
-    _tracker.emit(event_of(Kind.FAILED, request, runtime_ms=_runtime_ms(request), worker=worker, **data))
+    data = error_data(exception, None if isinstance(exception, Reject) or einfo is None else text_of(einfo.traceback))
+    if request.id == task_id:
+        _tracker.emit(event_of(Kind.FAILED, request, runtime_ms=_runtime_ms(request), worker=request.hostname, **data))
+        return
+    held = _requests.pop(task_id, None)
+    if held is None:
+        return  # it was told before
+    redelivered = bool(held.delivery_info.get("redelivered"))
+    data |= {"worker": held.hostname, "runtime_ms": None}
+    _tracker.emit(event_in_main(Kind.FAILED, task_id, held.request_dict, redelivered, **data))
 
 
 @signals.task_retry.connect(weak=False)
-def _retrying(request: Context | None = None, reason: Any = None, einfo: Any = None, **_: Any) -> None:
+def _retrying(
+    sender: Task | None = None, request: Context | None = None, reason: Any = None, einfo: Any = None, **_: Any
+) -> None:
     """In the child. Celeriac's own job types have planned their retry already, durably."""
     if _tracker is None or request is None or getattr(request, "celeriac_planned", False):
         return
     error = getattr(reason, "exc", None) or reason
-    data = (
-        error_data(error, str(einfo.traceback)) if isinstance(error, BaseException) else {"error_message": str(error)}
-    )
-    _tracker.emit(event_of(Kind.RETRY, request, runtime_ms=_runtime_ms(request), worker=request.hostname, **data))
+    if isinstance(error, BaseException):
+        data = error_data(error, None if einfo is None else text_of(einfo.traceback))
+        data["note"] = f"{error_name(error)}, again {_when(getattr(reason, 'when', None))}"
+    else:
+        data = {"error_message": text_of(error)}
+    most = getattr(sender, "max_retries", None)
+    data |= {"worker": request.hostname, "max_attempts": None if most is None else most + 1}
+    _tracker.emit(event_of(Kind.RETRY, request, runtime_ms=_runtime_ms(request), **data))
 
 
 @signals.task_revoked.connect(weak=False)
@@ -211,22 +243,24 @@ def _unknown(name: str | None = None, id: str | None = None, message: Any = None
     """In the main process: a message of a job type that this worker has no code for."""
     if _tracker is None or not id:
         return
-    headers = message.headers or {}
+    headers, info = message.headers or {}, message.delivery_info or {}
+    kept = ELSEWHERE if _tracker.is_elsewhere else envelope_of(message)
     try:
         args, kwargs = message.decode()[:2]
-        payload = payload_json(args, kwargs)
+        payload = payload_json(args, kwargs) if kept is None else readable_json(args, kwargs)
     except Exception:  # noqa: BLE001  whatever a foreign body raises, the event must be written
         payload = None
-    retries, run = int(headers.get("retries") or 0), int(headers.get(RUN_HEADER) or 0)
     data = {
         "type": name,
-        "queue": (message.delivery_info or {}).get("routing_key"),
+        "queue": _tracker.queue_of(info.get("exchange"), info.get("routing_key")),
         "payload": payload,
+        "message": kept,
         "reason": "unknown_type",
         "error_type": "NotRegistered",
         "error_message": f"No worker on this queue has a job type named {name!r}.",
     }
-    _tracker.emit(Event(Kind.FAILED, str(id), now_ms(), run, retries, data))
+    retries = int(headers.get("retries") or 0)
+    _tracker.emit(Event(Kind.FAILED, str(id), clock.now_ms(), _run_in(headers), retries, data))
 
 
 @signals.worker_process_init.connect(weak=False)
@@ -243,10 +277,9 @@ def _worker_ready(sender: Any = None, **_: Any) -> None:
 
 
 @signals.worker_init.connect(weak=False)
-def _worker_init(sender: Any = None, **_: Any) -> None:
+def _worker_init(**_: Any) -> None:
     """Before the pool forks, so that the children know the directory of their parent."""
     if _tracker is not None:
-        sender.app.celeriac_hostname = sender.hostname
         _tracker.begin()
 
 
@@ -256,32 +289,38 @@ def _worker_shutdown(**_: Any) -> None:
         _tracker.stop()
 
 
+def _is_retry_of_itself(job_id: str) -> bool:
+    task = get_current_task()
+    return task is not None and task.request.id == job_id
+
+
+def _arguments(
+    tracker: Tracker, task: Task, info: Mapping[str, Any], args: Any, kwargs: Any
+) -> tuple[str | None, str | None]:
+    """The payload and, where it takes no more than a word, how to send the job again."""
+    if tracker.is_elsewhere:
+        return readable_json(args, kwargs), ELSEWHERE
+    if KEPT in info:
+        return readable_json(args, kwargs), None
+    leaves_no_result = task.request.ignore_result and not getattr(task, "reports_itself", False)
+    return payload_json(args, kwargs), NO_RESULT if leaves_no_result else None
+
+
+def _chord_id(chord: Any) -> str | None:
+    """The id of a chord's body, from its signature."""
+    return chord.get("options", {}).get("task_id") if chord else None
+
+
+def _times(eta: str | None, expires: str | None) -> str | None:
+    words = [f"not before {eta}"] if eta else []
+    return ", ".join([*words, f"expires {expires}"] if expires else words) or None
+
+
+def _when(when: Any) -> str:
+    """Of a retry: seconds, a time, or not said."""
+    return "at once" if not when else f"in {when:g} s" if isinstance(when, int | float) else f"not before {when}"
+
+
 def _runtime_ms(request: Context) -> int | None:
     started = getattr(request, "celeriac_started", None)
     return None if started is None else int((clock.monotonic() - started) * 1000)
-
-
-def _result_json(value: Any) -> str | None:
-    if value is None:
-        return None
-    try:
-        text = json.dumps(value, default=repr)
-    except (TypeError, ValueError, RecursionError):
-        text = json.dumps(_text(value))
-    return text if len(text) <= MAX_TRACEBACK else json.dumps(text[:MAX_TRACEBACK] + "…")
-
-
-def _text(value: object) -> str:
-    """`str(value)`, though the value's own code may be broken."""
-    try:
-        return str(value)
-    except Exception as error:  # noqa: BLE001  foreign code
-        return f"<{type(value).__name__} that cannot be printed: {type(error).__name__}>"
-
-
-def _middle_out(text: str) -> str:
-    """A traceback's beginning says where it came from, its end what went wrong: those are kept."""
-    if len(text) <= MAX_TRACEBACK:
-        return text
-    half = MAX_TRACEBACK // 2
-    return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"

@@ -3,10 +3,12 @@
 Each process appends to a file of its own with one `write` per event, so an event outlives a kill of the process.
 A thread of the owning process ships whole blocks to the stream and forgets them only when the server has them.
 A directory whose owner died (its lock is free) is adopted by whoever looks next; what was shipped twice then is
-stored once. Nothing here raises into the host's code: what cannot be written is counted in `dropped`.
+stored once. Nothing here raises into the host's code: what cannot be written, or must not since the spool has
+reached its limit (`bounds`), is counted.
 
     <root>/<boot id>/lock           held (flock) as long as the owner or one of its children lives
     <root>/<boot id>/<pid>-<n>      records of one process; only the highest n is still written to
+    <root>/<boot id>/dropped-<pid>  what that process dropped; there is none unless it did
 """
 
 from __future__ import annotations
@@ -17,11 +19,15 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
 import msgpack
+
+from console.tracking.bounds import Drops, SpoolLimit
+from console.tracking.events import Kind
 
 ROTATE_BYTES = 512 * 1024
 BLOCK_BYTES = 256 * 1024
@@ -44,6 +50,10 @@ class Directory:
         self.path = root / self.boot_id
         making.rename(self.path)
 
+    def leave(self) -> None:
+        """In the child of a fork that has a directory of its own: lets go of the parent's lock without freeing it."""
+        os.close(self._lock)
+
     def close(self) -> None:
         """Removes the directory when all is shipped, else leaves it to be adopted."""
         if not any(file.stat().st_size for file in files(self.path)):
@@ -54,30 +64,43 @@ class Directory:
 class Writer:
     """Appends records of this process; safe with threads and across forks."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, limit: SpoolLimit | None = None) -> None:
         self._directory = directory
+        self._limit = limit or SpoolLimit(directory)
         self._mutex = threading.Lock()
         self._pid = 0
         self._fd = -1
         self._number = 0
         self._size = 0
-        self.dropped = 0
+        self.drops = Drops(directory)
 
-    def write(self, record: bytes) -> None:
-        """Appends one record, whole or not at all; a full disk drops it and counts it."""
+    @property
+    def dropped(self) -> int:
+        """How many writes were dropped by this process."""
+        return self.drops.total
+
+    def write(self, record: bytes, kind: Kind | None = None) -> None:
+        """Appends one record, whole or not at all. What the limit or the disk refuses is counted under its kind."""
         if self._pid != os.getpid():  # first use, or the child of a fork: the parent's file stays the parent's
             self._mutex = threading.Lock()
             self._pid, self._fd, self._number = os.getpid(), -1, 0
+            self.drops = Drops(self._directory)
         with self._mutex:
+            if self._limit.refuses(kind):
+                self._drop(kind, "the spool has reached its limit")
+                return
             try:
                 self._append(record)
             except OSError as error:
-                self.dropped += 1
-                if self.dropped in (1, 10, 100) or self.dropped % 1000 == 0:
-                    log.error("could not write %d job events to %s: %s", self.dropped, self._directory, error)
+                self._drop(kind, error)
+
+    def _drop(self, kind: Kind | None, error: OSError | str) -> None:
+        dropped = self.drops.count(kind)
+        if dropped in (1, 10, 100) or dropped % 10_000 == 0:
+            log.error("%d job events were dropped so far, in %s: %s", dropped, self._directory, error)
 
     def _append(self, record: bytes) -> None:
-        if self._fd < 0 or self._size >= ROTATE_BYTES:
+        if self._fd < 0 or self._size >= min(ROTATE_BYTES, self._limit.look_every):
             self._open_next()
         written = os.write(self._fd, record)
         if written < len(record):
@@ -92,23 +115,32 @@ class Writer:
             os.close(self._fd)
         self._fd, self._size = opened, os.fstat(opened).st_size
         self._number += 1
+        self._limit.look()
 
 
 def files(directory: Path) -> list[Path]:
     """The record files of a spool directory, oldest first within each process."""
     try:
-        found = [path for path in directory.iterdir() if path.name != LOCK_NAME]
+        found = [(place, path) for path in directory.iterdir() if (place := _pid_and_number(path))]
     except FileNotFoundError:
         return []
-    return sorted(found, key=_pid_and_number)
+    return [path for _, path in sorted(found)]
 
 
-def adoptable(root: Path, own: Path | None) -> Iterator[tuple[Path, int]]:
+def size(directory: Path) -> int:
+    """Bytes of the records in a spool directory."""
+    found = 0
+    for path in files(directory):
+        with suppress(FileNotFoundError):
+            found += path.stat().st_size
+    return found
+
+
+def adoptable(root: Path, but: Container[Path | None]) -> dict[Path, int]:
     """Directories whose owner is gone, each with the descriptor of its lock, now held; the caller closes it."""
-    if not root.is_dir():
-        return
-    for path in sorted(root.iterdir()):
-        if path == own or path.name.startswith("."):
+    found: dict[Path, int] = {}
+    for path in sorted(root.iterdir()) if root.is_dir() else ():
+        if path in but or path.name.startswith("."):
             continue
         try:
             lock = os.open(path / LOCK_NAME, os.O_RDWR)
@@ -119,20 +151,38 @@ def adoptable(root: Path, own: Path | None) -> Iterator[tuple[Path, int]]:
         except OSError:
             os.close(lock)
             continue
-        yield path, lock
+        found[path] = lock
+    return found
 
 
-def whole_records(data: bytes) -> int:
-    """Length of the longest beginning of `data` that holds only whole records."""
+def whole_records(data: bytes, most: int | None = None) -> int:
+    """Length of the longest beginning of `data` that holds only whole records.
+
+    With `most`, no longer than that, unless the first record is.
+    """
     unpacker = msgpack.Unpacker(max_buffer_size=0)
     unpacker.feed(data)
     end = 0
     try:
         while True:
             unpacker.skip()
+            if most is not None and end and unpacker.tell() > most:
+                break
             end = unpacker.tell()
     except (msgpack.OutOfData, ValueError):
-        return end
+        pass
+    return end
+
+
+def without(data: bytes, kind: Kind) -> tuple[bytes, int]:
+    """Whole records except those of one kind, and how many those were."""
+    kept, left_out = [], 0
+    for record in _each(data):
+        if record[1] == kind:
+            left_out += 1
+        else:
+            kept.append(record)
+    return (b"".join(kept), left_out) if left_out else (data, 0)
 
 
 def blocks(data: bytes, streams: int) -> Iterator[tuple[int, bytes]]:
@@ -152,6 +202,18 @@ def stream_of(job_id: str, streams: int) -> int:
     return crc32(job_id.encode("utf-8", "replace")) % streams
 
 
+def _each(data: bytes) -> Iterator[bytes]:
+    """The records one by one. Each begins with two bytes: an array of six, and its kind."""
+    unpacker = msgpack.Unpacker(max_buffer_size=0)
+    unpacker.feed(data)
+    begin = 0
+    while begin < len(data):
+        unpacker.skip()
+        end = unpacker.tell()
+        yield data[begin:end]
+        begin = end
+
+
 def _records(data: bytes, streams: int) -> Iterator[tuple[int, bytes]]:
     if streams == 1 and len(data) <= BLOCK_BYTES:
         yield 0, data
@@ -165,6 +227,7 @@ def _records(data: bytes, streams: int) -> Iterator[tuple[int, bytes]]:
         begin = end
 
 
-def _pid_and_number(path: Path) -> tuple[int, int]:
+def _pid_and_number(path: Path) -> tuple[int, int] | None:
+    """Of a file of records; None for any other."""
     pid, _, number = path.name.partition("-")
-    return (int(pid), int(number)) if pid.isdecimal() and number.isdecimal() else (0, 0)
+    return (int(pid), int(number)) if pid.isdecimal() and number.isdecimal() else None

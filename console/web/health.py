@@ -48,7 +48,7 @@ def _database() -> str:
 
 
 def _broker() -> str:
-    valkey.client().ping()
+    valkey.quick_client().ping()
     return "ok"
 
 

@@ -16,6 +16,8 @@ from werkzeug.exceptions import HTTPException
 from console.errors import CeleriacError, InvalidInput, Unavailable
 
 API_PREFIX = "/api/"
+METRICS_PATH = "/metrics"
+"""Read by programs too, though it stands where Prometheus looks for it."""
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
 UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, redis.ConnectionError, redis.TimeoutError)
@@ -50,7 +52,7 @@ class Problem(BaseModel):
 
 def is_api(request: Request) -> bool:
     """Whether whoever asks is a program and wants problem details instead of a page."""
-    return request.path.startswith(API_PREFIX)
+    return request.path.startswith(API_PREFIX) or request.path == METRICS_PATH
 
 
 def problem_response(error: Exception, request: Request) -> Response:

@@ -18,7 +18,10 @@ SILENT_AFTER = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class WorkerView:
-    """A worker's main process, alive or gone."""
+    """A worker's main process, alive or gone.
+
+    `dropped`: events that its application could not keep since it started; `spooled_bytes`: those not shipped yet.
+    """
 
     name: str
     pid: int
@@ -28,6 +31,8 @@ class WorkerView:
     seen_at: datetime
     stopped_at: datetime | None
     alive: bool
+    dropped: int = 0
+    spooled_bytes: int = 0
 
 
 def list_workers(session: Session) -> list[WorkerView]:
@@ -44,6 +49,8 @@ def list_workers(session: Session) -> list[WorkerView]:
             seen_at=row.seen_at,
             stopped_at=row.stopped_at,
             alive=row.stopped_at is None and row.seen_at > now - SILENT_AFTER,
+            dropped=row.dropped,
+            spooled_bytes=row.spooled_bytes,
         )
         for row in rows
     ]

@@ -18,6 +18,8 @@ class WorkerAnswer(Output):
     started_at: Instant
     seen_at: Instant
     stopped_at: Instant | None
+    dropped: int = Field(description="Events that it could not keep since it started: its spool was full.")
+    spooled_bytes: int = Field(description="Bytes of events that it keeps on its disk and has not shipped yet.")
 
 
 class WorkerList(Output):

@@ -109,7 +109,7 @@ def test_an_unknown_parameter_is_told_the_known_ones(support: Program) -> None:
 
 
 def test_one_job_tells_everything(support: Program, job: Job) -> None:
-    job_id = job(tags='["nightly"]', progress=40, progress_note="half", parent_id="p", root_id="r", unique_key="k")
+    job_id = job(tags='["nightly"]', progress=40, progress_note="half", parent_id="p", root_id="r", group_id="g", chord_id="c", unique_key="k")
     body = support.get(f"/jobs/{job_id}").json
     assert body["payload"] == {"args": [], "kwargs": {"name": "Ada", "times": 1}}
     assert body["timeline"][0]["kind"] == "failed"
@@ -118,6 +118,7 @@ def test_one_job_tells_everything(support: Program, job: Job) -> None:
     assert body["traceback"].startswith("Traceback")
     assert (body["tags"], body["progress"], body["progress_note"]) == (["nightly"], 40, "half")
     assert (body["parent_id"], body["root_id"], body["unique_key"]) == ("p", "r", "k")
+    assert (body["group_id"], body["chord_id"]) == ("g", "c")
     assert support.get(f"/jobs/{job(State.COMPLETED)}").json["result"] == "hello"
 
 

@@ -80,7 +80,10 @@ def test_jobs_are_counted_by_state_and_outcome(admin: Program, job: Callable[...
     job(State.COMPLETED, queue="celeriac")
     found = scrape(admin)
     assert of(found, "celeriac_jobs") == {
-        ("default", "COMPLETED"): 1, ("emails", "COMPLETED"): 1, ("default", "RETRYABLE"): 1, ("default", "PENDING"): 1,
+        ("default", "COMPLETED"): 1,
+        ("emails", "COMPLETED"): 1,
+        ("default", "RETRYABLE"): 1,
+        ("default", "PENDING"): 1,
     }
     assert of(found, "celeriac_jobs_enqueued_total") == {("default",): 3, ("emails",): 1}
     ended = of(found, "celeriac_jobs_ended_total")
@@ -132,7 +135,10 @@ def test_counters_do_not_go_back_when_old_days_are_removed(admin: Program, job: 
     kept = ("celeriac_jobs_enqueued_total", "celeriac_jobs_ended_total", "celeriac_type_jobs_ended_total")
     for name in (*kept, "celeriac_job_wait_seconds_bucket", "celeriac_job_runtime_seconds_sum"):
         assert of(after, name) == of(before, name)
-    assert (of(before, "celeriac_jobs")["default", "COMPLETED"], of(after, "celeriac_jobs")["default", "COMPLETED"]) == (4, 1)
+    assert (
+        of(before, "celeriac_jobs")["default", "COMPLETED"],
+        of(after, "celeriac_jobs")["default", "COMPLETED"],
+    ) == (4, 1)
 
 
 def test_what_waits_in_the_broker_is_told_by_queue_and_priority(admin: Program, broker: redis.Redis) -> None:
@@ -164,7 +170,9 @@ def heartbeat(name: str, at_ms: int, **data: Any) -> Event:
 def test_workers_with_what_they_could_not_keep(admin: Program) -> None:
     now = clock.now_ms()
     events = [
-        heartbeat("a", now, dropped=7, spooled_bytes=2_048), heartbeat("b", now - 3_600_000), heartbeat("c", now, stopped=True),
+        heartbeat("a", now, dropped=7, spooled_bytes=2_048),
+        heartbeat("b", now - 3_600_000),
+        heartbeat("c", now, stopped=True),
     ]
     with db.engine().connect().execution_options(write=True) as connection, connection.begin():
         store.store_events(connection, events)

@@ -2,56 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from sqlalchemy import Engine, func, select
 
 from console import db
 from console.config import settings
 from console.embedded import ports, valkey
-from console.embedded.valkey import Valkey
 from console.jobs.models import JobRollup
 from console.jobs.rules import State
 from tests.crash.conftest import counts, dispatch, wait_for
+from tests.crash.processes import Processes
 
 JOBS = 2_000
-
-
-class Processes:
-    """Commands of ours and their broker, each killed and started again at will."""
-
-    def __init__(self, server: Valkey, folder: Path) -> None:
-        self._server, self._folder = server, folder
-        self._environment = os.environ | {"BROKER_URL": server.url, "CELERIAC_DATA": str(folder)}
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start(self, *command: str) -> None:
-        line = self._server.command if command == ("broker",) else [sys.executable, "-P", "-m", "console", *command]
-        with (self._folder / f"{command[0]}.log").open("ab") as log:
-            self._running[command[0]] = subprocess.Popen(line, env=self._environment, stdout=log, stderr=log)
-        if command == ("broker",):
-            wait_for(self._server.is_ready)
-
-    def kill(self, name: str) -> None:
-        self._running[name].kill()
-        self._running[name].wait()
-
-    def kill_children(self, name: str) -> None:
-        for child in psutil.Process(self._running[name].pid).children():
-            child.kill()
-
-    def stop(self) -> None:
-        for name in ("web", "beat", "work", "recorder", "broker"):
-            if name in self._running:
-                self._running[name].terminate()
-                self._running[name].wait(30)
 
 
 @pytest.fixture
@@ -93,5 +59,6 @@ def test_nothing_is_lost_and_nothing_counts_twice(processes: Processes) -> None:
     marks = (settings().files_dir / "demo.mark").read_text().splitlines()
     assert len(set(marks)) == JOBS - 100  # what the jobs themselves wrote down: none was lost
     with db.reading() as session:
-        summed = session.scalar(select(func.sum(JobRollup.completed)).where(JobRollup.dimension == "queue"))
+        by_queue = (JobRollup.grain == "minute", JobRollup.dimension == "queue")
+        summed = session.scalar(select(func.sum(JobRollup.completed)).where(*by_queue))
     assert int(summed or 0) == JOBS

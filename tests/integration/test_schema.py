@@ -66,3 +66,5 @@ def test_a_new_file_is_not_prepared_until_somebody_can_sign_in(tmp_path: Path) -
         )
     engine.dispose()
     assert revisions.is_prepared(path)
+    assert revisions.is_prepared(path, ["ada@example.com"])
+    assert not revisions.is_prepared(path, ["ada@example.com", "support@localhost"])

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -46,6 +46,7 @@ class PostgreSQL:
     port: int
     password: str
     process: subprocess.Popen[bytes]
+    _begin: Callable[[], subprocess.Popen[bytes]]
     numbers: Iterator[int] = field(default_factory=count)
 
     def url(self, database: str) -> str:
@@ -62,6 +63,15 @@ class PostgreSQL:
         name = f"test_{next(self.numbers)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
+
+    def crash(self) -> None:
+        """Kills it with all its sessions."""
+        self.process.kill()
+        self.process.wait()
+
+    def start_again(self) -> None:
+        """After a crash; clients are refused until it has recovered."""
+        self.process = self._begin()
 
     def drop(self, name: str) -> None:
         """Drops a database, ending whatever is still connected to it."""
@@ -85,19 +95,22 @@ def _started(home: Path, config: str) -> Iterator[PostgreSQL]:
     binaries = _binaries(home, who)
     password, port = secrets.token_hex(16), ports.find_free()
     _initdb(home, binaries, password, who, config)
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [binaries / "postgres", "-D", home / "data", "-p", str(port)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=home,
-            process_group=0, preexec_fn=ends_with_parent(signal.SIGQUIT), **who,
-        )
-    server = PostgreSQL(port, password, process)
+
+    def begin() -> subprocess.Popen[bytes]:
+        with (home / "log").open("ab") as log:
+            return subprocess.Popen(
+                [binaries / "postgres", "-D", home / "data", "-p", str(port)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=home,
+                process_group=0, preexec_fn=ends_with_parent(signal.SIGQUIT), **who,
+            )
+
+    server = PostgreSQL(port, password, begin(), begin)
     try:
         _wait(server, home / "log")
         yield server
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)
+        server.process.send_signal(signal.SIGINT)
+        server.process.wait(timeout=30)
 
 
 def _unprivileged(home: Path) -> dict[str, Any]:

@@ -18,8 +18,8 @@ RARELY = ("type", "queue", "enqueued_at", "due_at", "retried_as", "unique_lock",
 READ = ("id", *EVERY_STEP, *RARELY)
 """Read before events are applied, as the first fields of `Row`, and written back."""
 FIRST_KNOWN = (
-    "max_attempts", "priority", "tags", "source", "retry_of", "parent_id", "root_id", "group_id", "chord_id",
-    "payload", "message",
+    "max_attempts", "priority", "tags", "source", "arguments", "retry_of", "parent_id", "root_id", "group_id",
+    "chord_id", "payload", "message",
 )  # fmt: skip
 """Not read; written where nothing is stored yet."""
 OF_THE_END = ("reason", "error_type", "error_message", "result", "traceback")

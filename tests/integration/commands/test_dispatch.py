@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 import redis
+from PIL import Image
 from sqlalchemy import Engine
 
 from console import db
+from console.files import service as files
 from console.jobs.filters import JobFilter
 from console.jobs.queries import JobDetail, count_jobs, get_job
 from console.jobs.rules import State
@@ -37,6 +40,21 @@ def test_every_option_counts(celeriac: Celeriac, broker: redis.Redis) -> None:
     assert job.line.state is State.SCHEDULED
     assert broker.keys("heavy*") == []
     assert celeriac("dispatch", "tests.greet", *options).stdout.strip() == job_id
+
+
+def test_pictures_are_uploaded_for_the_job(celeriac: Celeriac, tmp_path: Path) -> None:
+    paths = [tmp_path / "one.png", tmp_path / "two.png"]
+    for path in paths:
+        Image.new("RGB", (8, 8)).save(path)
+    uploads = [argument for path in paths for argument in ("--upload", str(path))]
+    job_id = celeriac("dispatch", "heavy.thumbnails", *uploads).stdout.strip()
+    payload = stored(job_id).payload
+    assert payload is not None
+    folder = files.upload_folder(payload["kwargs"]["upload"])
+    assert sorted(path.name for path in folder.iterdir()) == ["one.png", "two.png"]
+    (tmp_path / "bad.png").write_text("no picture")
+    refused = celeriac("dispatch", "heavy.thumbnails", "--upload", str(tmp_path / "bad.png"), exit_code=2)
+    assert "bad.png: It is no picture" in refused.output
 
 
 def test_at_a_time(celeriac: Celeriac) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +13,15 @@ import redis
 from click.testing import CliRunner
 from sqlalchemy import Engine, text
 
-from console import clock
+from console import clock, db
 from console.cli import main
+from console.jobs.rules import State
+from console.jobs.tally import Tally
 from console.presence import Presence
 from console.tracking.events import STREAM_PREFIX
+from console.upkeep.models import Upkeep
+from console.workers.models import Worker
+from tests.factories.jobs import make_job
 
 Setting = Callable[[str, str], None]
 
@@ -88,3 +95,91 @@ def test_settings_in_force_are_shown_and_secrets_are_not(sqlite_database: Engine
     assert said["settings"]["QUEUE_TIMEOUT"] == 17
     assert said["settings"]["SECRET_KEY"] == "***"
     assert "do-not-show" not in json.dumps(said)
+
+
+def rollups(days: int, jobs_a_day: int, ended: str = "COMPLETED") -> None:
+    """So many jobs came and ended on each of the last days."""
+    tally = Tally()
+    for hour in range(days * 24):
+        at_ms = clock.now_ms() - hour * 3_600_000
+        for _ in range(jobs_a_day // 24):
+            tally.enqueued(at_ms, "t", "q")
+            tally.ended(ended, at_ms, "t", "q", 1, 1)
+    with db.writing() as session:
+        tally.write(session)
+
+
+def test_space_levels_off_where_as_much_goes_as_comes(database: Engine, setting: Setting) -> None:
+    setting("CELERIAC_DATABASE_GB", "10")
+    rollups(5, 2_400)
+    _, found, _ = doctor("--only", "space")
+    assert found["space"]["state"] == "OK"
+    assert "2,4" in found["space"]["seen"] or "2,3" in found["space"]["seen"]
+    assert "will be kept; " in found["space"]["seen"]
+
+
+def test_space_that_will_be_full_is_told_before_it_is(database: Engine, setting: Setting) -> None:
+    rollups(5, 24_000)  # 48 MB a day, of which seven days are kept
+    setting("CELERIAC_DATABASE_GB", "0.3")
+    code, found, _ = doctor("--only", "space")
+    assert (code, found["space"]["state"]) == (0, "WARN")
+    assert re.search(r"full in [56]\.\d days", found["space"]["seen"]), found["space"]["seen"]
+    assert "CELERIAC_KEEP_COMPLETED_DAYS" in found["space"]["advice"]
+    setting("CELERIAC_DATABASE_GB", "0.12")
+    code, found, _ = doctor("--only", "space")
+    assert (code, found["space"]["state"]) == (1, "FAIL")
+    setting("CELERIAC_DATABASE_GB", "0.45")
+    assert doctor("--only", "space")[1]["space"]["state"] == "OK"
+
+
+def test_space_counts_the_days_of_single_types_and_what_is_kept_for_ever(database: Engine, setting: Setting) -> None:
+    rollups(5, 24_000)
+    setting("CELERIAC_DATABASE_GB", "0.5")
+    setting("CELERIAC_KEEP_TYPES", "t=COMPLETED:300")
+    assert "GB will be kept" in doctor("--only", "space")[1]["space"]["seen"]
+    setting("CELERIAC_KEEP_TYPES", "t=COMPLETED:inf")
+    _, found, _ = doctor("--only", "space")
+    assert "a day for ever" in found["space"]["seen"]
+    assert found["space"]["state"] == "WARN"
+
+
+def test_space_of_postgresql_is_unknown_until_it_is_told(postgresql_database: Engine) -> None:
+    rollups(2, 240)
+    _, found, _ = doctor("--only", "space")
+    assert (found["space"]["state"], "free space unknown" in found["space"]["seen"]) == ("OK", True)
+    assert "CELERIAC_DATABASE_GB" in found["space"]["advice"]
+
+
+def test_memory_of_the_broker_against_its_limit(sqlite_database: Engine, broker: redis.Redis) -> None:
+    used = broker.info("memory")["used_memory"]
+    try:
+        for times, state in ((100, "OK"), (1.2, "WARN"), (1.05, "FAIL")):
+            broker.config_set("maxmemory", int(used * times))
+            assert doctor("--only", "memory")[1]["memory"]["state"] == state
+    finally:
+        broker.config_set("maxmemory", 0)
+
+
+def test_what_workers_dropped_and_keep(sqlite_database: Engine, broker: redis.Redis) -> None:
+    assert doctor("--only", "spools")[1]["spools"]["state"] == "OK"
+    with db.writing() as session:
+        worker = Worker(
+            name="work@a", boot_id="b", pid=1, concurrency=1, queues="[]", started_at=clock.now(), seen_at=clock.now(),
+            dropped=0, spooled_bytes=60_000_000,
+        )
+        session.add(worker)
+    assert doctor("--only", "spools")[1]["spools"]["state"] == "WARN"
+    with db.writing() as session:
+        session.get_one(Worker, "work@a").dropped = 12
+    assert "work@a dropped 12 events" in doctor("--only", "spools")[1]["spools"]["seen"]
+
+
+def test_upkeep_that_nobody_runs_and_jobs_that_nobody_will_run(sqlite_database: Engine, broker: redis.Redis) -> None:
+    assert doctor("--only", "upkeep")[1]["upkeep"]["state"] == "OK"
+    with db.writing() as session:
+        make_job(session, State.PENDING, enqueued_at=clock.now() - timedelta(days=31))
+    assert "1 job PENDING for over 30 days" in doctor("--only", "upkeep")[1]["upkeep"]["seen"]
+    with db.writing() as session:
+        session.add(Upkeep(name="celeriac.retention", next_at=clock.now() - timedelta(hours=4)))
+    found = doctor("--only", "upkeep")[1]["upkeep"]
+    assert (found["state"], found["seen"]) == ("WARN", "celeriac.retention has been due for 4 h")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import redis
 
@@ -83,19 +84,19 @@ def test_dry_run_retries_none(celeriac: Celeriac, job: Job, broker: redis.Redis)
 
 def test_jobs_that_fail_again_meanwhile_are_left(celeriac: Celeriac, job: Job, monkeypatch) -> None:
     """Otherwise jobs that fail at once would be retried for ever."""
-    from console.jobs import bulk, service
+    from console.jobs import bulk, matching
 
     job()
     calls = []
 
     def retry_and_fail_again(session, actor, wanted, limit):
-        calls.append(service.retry_matching(session, actor, wanted, limit))
+        calls.append(matching.retry_matching(session, actor, wanted, limit))
         for row in session.query(JobStatus).filter_by(state=State.PENDING):
             row.state = State.RETRYABLE
         return calls[-1]
 
-    assert bulk.do_to_all(db.writing, retry_and_fail_again, _admin(), JobFilter()) == 1
-    assert calls == [1, 0]
+    assert bulk.do_to_all(db.writing, replace(bulk.RETRY, step=retry_and_fail_again), _admin(), JobFilter()) == 1
+    assert [len(moved) for moved in calls] == [1, 0]
 
 
 def _admin():

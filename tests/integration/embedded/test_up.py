@@ -10,9 +10,11 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psutil
 import pytest
@@ -32,10 +34,10 @@ class Up:
     process: subprocess.Popen[str] = field(init=False)
     said: str = ""
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         """Starts it and returns when it says that it is ready."""
         self.process = subprocess.Popen(
-            [*CELERIAC, "up", "--data", str(self.data), "--port", str(self.port)],
+            [*CELERIAC, "up", "--data", str(self.data), "--port", str(self.port), *options],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.data.parent, process_group=0,
         )
         assert self.process.stdout
@@ -100,6 +102,39 @@ def test_a_first_start_a_second_one_and_the_end(up: Up) -> None:
 
     up.start()
     assert "Password" not in up.said
+
+
+def test_a_demo_has_a_person_of_each_role_whose_password_is_shown_once(up: Up) -> None:
+    up.start("--demo")
+    made = dict(re.findall(r"Sign in as  (\S+)\n  Password    (\S{12,})", up.said))
+    assert list(made) == ["admin@localhost", "support@localhost", "user@localhost"]
+    assert len(set(made.values())) == 3
+    listed = json.loads(celeriac("users", "list", "--json", "--data", str(up.data)).stdout)["data"]
+    assert {one["email"]: one["role"] for one in listed} == {email: email.partition("@")[0] for email in made}
+    assert "demo" in up.children()
+    for email, password in made.items():
+        assert signs_in(f"http://127.0.0.1:{up.port}", email, password), email
+    up.stop()
+
+    up.start("--demo")
+    assert "Password" not in up.said
+
+
+def test_a_demo_on_data_that_is_there_adds_only_who_is_missing(up: Up) -> None:
+    up.start()
+    up.stop()
+    up.start("--demo")
+    assert re.findall(r"Sign in as  (\S+)", up.said) == ["support@localhost", "user@localhost"]
+
+
+def signs_in(url: str, email: str, password: str) -> bool:
+    """Whether the form takes that, as a browser sends it."""
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    form = browser.open(f"{url}/sign-in").read().decode()
+    [token] = re.findall(r'name="csrf_token"\s+value="([^"]+)"', form)[:1]
+    typed = urlencode({"csrf_token": token, "email": email, "password": password}).encode()
+    with browser.open(f"{url}/sign-in", typed) as response:
+        return email in response.read().decode()
 
 
 def test_whatever_is_killed_comes_back_and_nothing_outlives_it(up: Up) -> None:

@@ -11,7 +11,7 @@ import redis
 from console import db
 from console.actor import SYSTEM
 from console.errors import InvalidInput
-from console.jobs import service
+from console.jobs import bulk, matching, service
 from console.jobs.filters import JobFilter
 from console.jobs.models import JobCount, JobStatus
 from console.jobs.rules import State
@@ -88,7 +88,7 @@ def test_cancelling_many_keeps_the_counts(broker: redis.Redis, counts: dict[tupl
             for state in (State.PENDING, State.SCHEDULED, State.PROCESSING):
                 make_job(session, state, queue=queue)
     with db.writing() as session:
-        assert service.cancel_matching(session, SYSTEM, JobFilter()) == 4
+        assert len(matching.cancel_matching(session, SYSTEM, JobFilter())) == 4
     counts |= {(queue, state): n for queue in ("a", "b") for state, n in (("CANCELLED", 2), ("PROCESSING", 1))}
 
 
@@ -97,10 +97,10 @@ def test_retrying_many_keeps_the_counts(broker: redis.Redis, counts: dict[tuple[
         for queue in ("a", "a", "b"):
             make_job(session, State.RETRYABLE, queue=queue)
     with db.writing() as session:
-        assert service.retry_matching(session, SYSTEM, JobFilter(), limit=2) == 2
-        assert service.retry_matching(session, SYSTEM, JobFilter(states=(State.COMPLETED,))) == 0
-        assert service.retry_matching(session, SYSTEM, JobFilter()) == 1
-        assert service.retry_matching(session, SYSTEM, JobFilter()) == 0
+        assert len(matching.retry_matching(session, SYSTEM, JobFilter(), limit=2)) == 2
+        assert matching.retry_matching(session, SYSTEM, JobFilter(states=(State.COMPLETED,))) == []
+        assert len(matching.retry_matching(session, SYSTEM, JobFilter())) == 1
+        assert matching.retry_matching(session, SYSTEM, JobFilter()) == []
     counts |= {("a", "FAILED"): 2, ("a", "PENDING"): 2, ("b", "FAILED"): 1, ("b", "PENDING"): 1}
 
 
@@ -113,8 +113,8 @@ def test_two_bulk_retries_at_once_retry_each_job_once(broker: redis.Redis) -> No
         done = 0
         while True:
             with db.writing() as session:
-                moved = service.retry_matching(session, SYSTEM, JobFilter(), limit=20)
-            done += moved
+                moved = matching.retry_matching(session, SYSTEM, JobFilter(), limit=20)
+            done += len(moved)
             if not moved:
                 return done
 

@@ -64,6 +64,19 @@ def test_it_leads_to_what_started_it_and_what_it_started(support: Browser, job: 
     assert page(support.get("/jobs/other")).select("#lineage") == []
 
 
+def test_a_group_says_how_many_it_has_and_what_it_leads_to(support: Browser, job: Callable[..., str]) -> None:
+    body = job(State.PENDING, id="body")
+    for number in range(3):
+        job(State.COMPLETED, id=f"member-{number}", group_id="group", chord_id=body)
+    member = page(support.get("/jobs/member-0")).select_one("#lineage")
+    assert member is not None
+    assert [str(link["href"]) for link in member.select("a")] == ["/jobs/body"]
+    assert "3 jobs; when all are done, the job above runs" in member.get_text()
+    awaiting = page(support.get("/jobs/body")).select_one("#lineage")
+    assert awaiting is not None
+    assert "a group of 3 jobs: it runs when all are done" in awaiting.get_text()
+
+
 def test_a_parent_that_is_not_stored_is_named(support: Browser, job: Callable[..., str]) -> None:
     made = job(State.COMPLETED, parent_id="0199c2f1-gone")
     lineage = page(support.get(f"/jobs/{made}")).select_one("#lineage")

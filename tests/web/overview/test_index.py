@@ -14,7 +14,7 @@ from console import clock, db
 from console.jobs.rules import State
 from console.presence import Presence
 from console.tracking.events import STREAM_PREFIX
-from console.workers.models import ObservedMinute
+from console.workers.models import ObservedMinute, Worker
 from tests.web.conftest import Browser, page, said
 
 
@@ -77,6 +77,21 @@ def test_recording_is_quiet_while_it_keeps_up(support: Browser, broker: redis.Re
     shown = page(support.get("/"))
     assert shown.select_one("#recording").get_text(strip=True) == "Recording is up to date"  # type: ignore[union-attr]
     assert shown.select(".note.error") == []
+
+
+def test_events_that_workers_dropped_are_loud(support: Browser, broker: redis.Redis) -> None:
+    Presence("recorder").say()
+    with db.writing() as session:
+        for name, dropped in (("a", 1_200), ("b", 34)):
+            session.add(
+                Worker(
+                    name=name, boot_id="b", pid=1, concurrency=1, queues="[]", started_at=clock.now(), seen_at=clock.now(),
+                    dropped=dropped, spooled_bytes=0,
+                )
+            )
+    shown = page(support.get("/")).select_one("#recording .caution")
+    assert shown is not None
+    assert shown.get_text(strip=True) == "1,234 events dropped by workers"
 
 
 def test_recording_that_is_behind_is_loud(support: Browser, broker: redis.Redis) -> None:

@@ -1,0 +1,137 @@
+"""What is done to the jobs that match, so many at a time: one statement for each step, however many they are.
+
+The caller commits and writes the audit log (`bulk`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from console import clock, ids
+from console.actor import Actor
+from console.jobs import new_jobs, outbox, queries, sets
+from console.jobs.filters import JobFilter
+from console.jobs.models import JobStatus
+from console.jobs.rules import FAILURES, WAITING, State, retries_of, version
+from console.jobs.sendable import why_not
+from console.jobs.tally import Tally
+from console.tracking.events import Kind
+
+BATCH = 2_000
+"""Jobs of one transaction: what takes some 50 ms, for which nobody else can write into SQLite."""
+TO_RETRY = ("id", "type", "queue", "state", "payload", "message", "priority")
+TO_CANCEL = ("id", "type", "queue", "state", "run", "ver", "timeline")
+TO_DELETE = ("id", "type", "queue", "state")
+
+
+def retry_matching(session: Session, _actor: Actor, wanted: JobFilter, limit: int = BATCH) -> list[str]:
+    """Retries up to `limit` retryable jobs that match, oldest ones last, and returns their ids; []: none is left."""
+    rows: list[Row[Any]] = []
+    while not rows and (found := _choose(session, wanted, {State.RETRYABLE}, limit, TO_RETRY)):
+        rows = _leave_unsendable(session, found)
+    if rows:
+        retry_rows(session, rows)
+    return [row.id for row in rows]
+
+
+def cancel_matching(session: Session, actor: Actor, wanted: JobFilter, limit: int = BATCH) -> list[str]:
+    """Cancels up to `limit` waiting jobs that match and returns their ids; []: none is left. Running ones stay."""
+    rows = _choose(session, wanted, WAITING, limit, TO_CANCEL)
+    if rows:
+        cancel_rows(session, rows, actor)
+        outbox.cancel_after_commit(session, [row.id for row in rows])
+    return [row.id for row in rows]
+
+
+def flush_failed(session: Session, _actor: Actor, wanted: JobFilter, limit: int = BATCH) -> list[str]:
+    """Deletes up to `limit` failed jobs that match, with their attempts, and returns their ids; []: none is left."""
+    rows = _choose(session, wanted, FAILURES, limit, TO_DELETE)
+    gone = [row.id for row in rows]
+    if gone:
+        tally = Tally()
+        for row in rows:
+            tally.moved((row.type, row.queue, row.state), None)
+        sets.delete(session.connection(), gone)
+        tally.write(session)
+        outbox.announce_after_commit(session, ["*"])
+    return gone
+
+
+def retry_rows(session: Session, rows: Sequence[Any]) -> list[str]:
+    """Retries jobs that are locked and RETRYABLE, given with the columns `TO_RETRY`; the ids of the new ones."""
+    new_ids = {row.id: ids.new_id() for row in rows}
+    begun = new_jobs.beginning(clock.now())
+    sets.retry(session.connection(), new_ids, begun | {"enqueued_at": clock.to_ms(begun["enqueued_at"])})
+    tally, kinds = Tally(), [(row.type, row.queue) for row in rows]
+    for kind, times in Counter(kinds).items():
+        tally.moved((*kind, State.RETRYABLE), (*kind, State.FAILED), times)
+    tally.write(session)
+    new_jobs.count(session, kinds, begun)
+    outbox.announce_after_commit(session, list(new_ids))
+    made = [
+        {
+            "id": new_ids[row.id],
+            "type": row.type,
+            "queue": row.queue,
+            "payload": row.payload,
+            "message": row.message,
+            "priority": row.priority,
+        }
+        for row in rows
+    ]
+    new_jobs.send_after_commit(session, made, begun)
+    return list(new_ids.values())
+
+
+def cancel_rows(session: Session, rows: Sequence[Any], actor: Actor) -> None:
+    """Cancels jobs that are locked and wait, given with the columns `TO_CANCEL`."""
+    now_ms = clock.now_ms()
+    tally, changes = Tally(), []
+    for row in rows:
+        tally.moved((row.type, row.queue, row.state), (row.type, row.queue, State.CANCELLED))
+        tally.ended(State.CANCELLED, now_ms, row.type, row.queue, None, None)
+        retries = retries_of(row.ver)
+        moment = json.dumps([now_ms, "cancelled", row.run, retries, f"by {actor.name}"])
+        timeline = f"[{moment}]" if row.timeline == "[]" else f"{row.timeline[:-1]},{moment}]"
+        changes.append((row.id, version(row.run, retries, Kind.CANCELLED, now_ms), timeline))
+    sets.mark_cancelled(session.connection(), now_ms, changes)
+    tally.write(session)
+    outbox.announce_after_commit(session, [row.id for row in rows])
+
+
+def _leave_unsendable(session: Session, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Those that can be sent again. Of the others it is written down that they cannot, so that none is met twice."""
+    others = {row.id: row for row in rows if why_not(row.message)}
+    if others:
+        tally = Tally()
+        for row in others.values():
+            tally.moved((row.type, row.queue, State.RETRYABLE), (row.type, row.queue, State.FAILED))
+        sets.mark_unsendable(session.connection(), others)
+        tally.write(session)
+    return [row for row in rows if row.id not in others]
+
+
+def _choose(
+    session: Session, wanted: JobFilter, possible: Collection[State], limit: int, columns: Sequence[str]
+) -> list[Row[Any]]:
+    """Matching rows, locked; those somebody else has locked are left to them.
+
+    State after state, so that each is a walk along an index and nothing has to be sorted.
+    """
+    shown = [getattr(JobStatus, name) for name in columns]
+    where = queries.conditions(wanted)
+    if wanted.text:
+        where.append(queries.text_condition(wanted.text))
+    rows: list[Row[Any]] = []
+    for state in State:
+        if state not in possible or (wanted.states and state not in wanted.states) or len(rows) == limit:
+            continue
+        walk = select(*shown).where(*where, JobStatus.state == state).order_by(JobStatus.enqueued_at.desc())
+        rows += session.execute(walk.limit(limit - len(rows)).with_for_update(skip_locked=True))
+    return rows

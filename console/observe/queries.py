@@ -1,0 +1,51 @@
+"""Reads of gaps, for whoever must not show what was missed as if nothing had happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from console import clock
+from console.observe.models import ObservedGap
+from console.observe.rules import REASONS
+
+
+@dataclass(frozen=True, slots=True)
+class GapView:
+    """See `models.ObservedGap`."""
+
+    source: str
+    worker: str
+    from_at: datetime
+    to_at: datetime
+    reason: str
+    missed: int | None
+
+    @property
+    def explanation(self) -> str:
+        """Why, and of how many jobs something was missed, in words."""
+        why = REASONS.get(self.reason, self.reason)
+        jobs = (
+            "" if not self.missed else f"; events of about {self.missed:,} job{'s' if self.missed > 1 else ''} missed"
+        )
+        return f"{why}{jobs}"
+
+
+def list_gaps(session: Session, span: timedelta, limit: int = 100) -> list[GapView]:
+    """Gaps that reach into the last `span`, newest first."""
+    rows = session.scalars(
+        select(ObservedGap)
+        .where(ObservedGap.to_at >= clock.now() - span)
+        .order_by(ObservedGap.to_at.desc(), ObservedGap.id)
+        .limit(limit)
+    )
+    return [GapView(row.source, row.worker, row.from_at, row.to_at, row.reason, row.missed) for row in rows]
+
+
+def incomplete(gaps: Sequence[GapView], at: datetime, grain: timedelta) -> bool:
+    """Whether any of the gaps touches the bucket that begins at `at`."""
+    return any(gap.from_at < at + grain and gap.to_at >= at for gap in gaps)

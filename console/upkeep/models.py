@@ -1,0 +1,19 @@
+"""When Celeriac's own upkeep is due."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from console.db import Base
+
+
+class Upkeep(Base):
+    """A job type of ours that runs again and again. Claimed by compare-and-set of `next_at`."""
+
+    __tablename__ = "upkeep"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True, doc="Job type")
+    next_at: Mapped[datetime]
