@@ -12,9 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from console import clock, db
 from console import redis as valkey
+from console.broker.valkey import broker
 from console.errors import Unavailable
 from console.files import service as files
-from console.jobs import due, outbox
+from console.jobs import due, missing, outbox
 from console.presence import Presence
 from console.tracking import tracker
 from console.upkeep import service as upkeep
@@ -35,6 +36,7 @@ class DueScheduler(Scheduler):
         self._wakes: redis.client.PubSub | None = None
         self._sweep_at = self._clean_at = self._upkeep_at = 0.0
         self._current_since: float | None = None
+        self._missing: dict[str, int] = {}
         self._presence = Presence("beat")
         super().__init__(*args, **kwargs)
 
@@ -80,6 +82,18 @@ class DueScheduler(Scheduler):
             events = due.lost_events(session, clock.now())
         for event in events:
             tracker().deliver(event)
+        self._look_for_missing()
+
+    def _look_for_missing(self) -> None:
+        """Publishes again what is missing now and was missing when it was looked for before."""
+        with db.reading() as session:
+            found = missing.find_missing(session, broker(), clock.now())
+        again = {job_id: ver for job_id, ver in found.items() if self._missing.get(job_id) == ver}
+        self._missing = found
+        if again:
+            with db.writing() as session:
+                number = missing.publish_again(session, again, clock.now())
+            log.warning("the messages of %d waiting jobs were lost; they are published again", number)
 
     def _clean(self) -> None:
         """Removes files that are kept no longer."""

@@ -10,6 +10,7 @@ from console.config import settings
 
 HOLD_S = 20
 """Seconds after which a job that a silent worker took is delivered again."""
+UNACKED_KEY = "celeriac:unacked"
 
 
 def make_app(name: str) -> Celery:
@@ -31,7 +32,7 @@ def configuration(broker_url: str) -> dict[str, Any]:
             "unacked_restore_interval": 2,
             "unacked_restore_throttle": 1,
             # Keys of our own: other applications' workers on this server keep their hold for an hour.
-            "unacked_key": "celeriac:unacked",
+            "unacked_key": UNACKED_KEY,
             "unacked_index_key": "celeriac:unacked_index",
             "unacked_mutex_key": "celeriac:unacked_mutex",
             "socket_keepalive": True,

@@ -54,6 +54,9 @@ class Broker(Protocol):
     def depths_by_priority(self, queues: Sequence[str]) -> dict[str, dict[int, int]]:
         """The same for each priority at which messages wait apart, the first one first."""
 
+    def first_and_held(self, queues: Sequence[str]) -> tuple[dict[str, list[str]], set[str]]:
+        """Per queue the ids of the messages that are served next, one of each priority; and all that workers hold."""
+
     def cancel(self, job_ids: Sequence[str]) -> None:
         """Tells every worker, present and future, not to start these jobs, and to stop them where they run."""
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import redis
 from celery import Celery
 
 from console import clock
 from console import redis as valkey
-from console.broker.celery_app import make_app
+from console.broker.celery_app import UNACKED_KEY, make_app
 from console.broker.messages import Encoder
 from console.broker.port import Broker, Capabilities, Message
 from console.errors import Unavailable
@@ -97,6 +99,19 @@ class ValkeyBroker:
             lengths = iter(pipe.execute())
         return {queue: {step: next(lengths) for step in PRIORITY_STEPS} for queue in queues}
 
+    def first_and_held(self, queues: Sequence[str]) -> tuple[dict[str, list[str]], set[str]]:
+        """See `Broker.first_and_held`. What a worker took is in a hash until it acknowledges it."""
+        with _reachable(), self._client.pipeline() as pipe:
+            for queue in queues:
+                for step in PRIORITY_STEPS:
+                    pipe.lindex(queue_key(queue, step), -1)
+            pipe.hvals(UNACKED_KEY)
+            *next_ones, held = pipe.execute()
+        found = iter(next_ones)
+        first = {queue: [next(found) for _ in PRIORITY_STEPS] for queue in queues}
+        ids = {queue: [_id_of(json.loads(message)) for message in of if message] for queue, of in first.items()}
+        return ids, {_id_of(json.loads(kept)[0]) for kept in held}
+
     def cancel(self, job_ids: Sequence[str]) -> None:
         """See `Broker.cancel`. Running workers are told by Celery's broadcast; later ones read the kept set."""
         now_s = clock.now_ms() / 1000
@@ -115,6 +130,10 @@ def queue_key(queue: str, priority: int | None) -> str:
     """The list a message of that priority waits in; priorities between two steps go to the lower step, as in kombu."""
     step = PRIORITY_STEPS[bisect(PRIORITY_STEPS, priority or 0) - 1]
     return f"{queue}{PRIORITY_SEPARATOR}{step}" if step else queue
+
+
+def _id_of(message: dict[str, Any]) -> str:
+    return str((message.get("headers") or {}).get("id", ""))
 
 
 @cache

@@ -18,8 +18,8 @@ class JobFilter:
     """All conditions must hold; an empty one holds for every job.
 
     `states`: FAILED stands for RETRYABLE too, since a retryable job is a failed one whose payload is kept.
-    `text` is looked for in id, type, error, payload and arguments, in the newest `queries.TEXT_SCAN` jobs of the other conditions;
-    `back_to` is the last of them once that is settled, for whoever has to mean the same jobs again later.
+    `text` is looked for in id, type, error, payload and arguments, in the newest `queries.TEXT_SCAN` jobs of the other
+    conditions; `back_to` is the last of them once that is settled, for whoever has to mean the same jobs again later.
     `before` and `after` bound the time it was enqueued. `ours`: without the jobs that another broker carries.
     """
 

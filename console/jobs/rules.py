@@ -108,6 +108,21 @@ def retries_of(ver: int) -> int:
     return ver >> 46 & MAX_RETRIES
 
 
+def published_ms(ver: int) -> int:
+    """The time of the event that a version speaks of, in ms since 1970; of a waiting job, when it was published."""
+    return ver & 0x3FF_FFFF_FFFF
+
+
+def run_of(ver: int) -> int:
+    """How often the job had been delivered again, of what a version speaks of."""
+    return ver >> 56
+
+
+def at_ms_of(ver: int) -> int:
+    """When what a version speaks of happened; in ms since 1970."""
+    return ver & 0x3FF_FFFF_FFFF
+
+
 Moment: TypeAlias = tuple[int, str, int, int, str]
 """One entry of a timeline: at_ms, kind in lower case, run, retries, note."""
 

@@ -164,6 +164,7 @@ def _write_heartbeats(connection: Connection, events: Sequence[Event]) -> None:
             "stopped_at": seen_at if data.get("stopped") else None,
             "dropped": int(data.get("dropped", 0)),
             "spooled_bytes": int(data.get("spooled_bytes", 0)),
+            "source": str(data["source"])[:64] if data.get("source") else None,
         }
     statement = _insert(connection)(Worker)
     rows = [latest[name] for name in sorted(latest)]

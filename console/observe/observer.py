@@ -13,8 +13,8 @@ from typing import Any
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
-from console import clock
-from console.broker.observed import Inspector, Lost, event_source
+from console import clock, db
+from console.broker.observed import Depths, Inspector, Lost, event_source
 from console.config import without_password
 from console.observe import envelope, journal, status
 from console.observe.gaps import GapBook
@@ -25,6 +25,7 @@ from console.observe.recall import recall
 from console.observe.rules import Gap
 from console.observe.status import SourceStatus
 from console.observe.translate import Translator
+from console.observe.unheard import Unheard, waiting_since_a_gap
 from console.observe.watch import BEATS, Workers
 from console.tracking.events import Event
 from console.tracking.spool import Writer
@@ -65,6 +66,7 @@ class Observer:
         self._translator = Translator(source.name, Memory(recall))
         self._translator.only_queue |= kept.get("only_queue", {})
         self._workers = Workers(self._translator, kept.get("workers", {}))
+        self._unheard = Unheard(source.name, self._translator.memory)
         self._queues: set[str] = {DEFAULT_QUEUE, *source.queues, *kept.get("queues", ())}
         me = f"{os.uname().nodename}/{self._folder.name}"
         heard = [ms for ms in (kept.get("heard_ms"), status.heard_until_ms(source.name, me)) if ms]
@@ -237,10 +239,21 @@ class Observer:
             try:
                 found = self._broker.depths(sorted(self._queues))
                 self._status.depths, self._status.unacked = found.queues, found.unacked
+                self._end_unheard(found)
             except Lost as error:
                 self._status.depths, self._status.unacked = {}, None
                 log.info("%s: queue depths cannot be read: %s", self.source.name, error)
             self.stopping.wait(DEPTHS_EVERY_S)
+
+    def _end_unheard(self, found: Depths) -> None:
+        try:
+            with db.reading() as session:
+                waiting = waiting_since_a_gap(session, self.source.name)
+        except SQLAlchemyError as error:
+            log.warning("%s: waiting jobs cannot be read: %s", self.source.name, str(error).splitlines()[0])
+            return
+        with self._mutex:
+            self._tell(self._unheard.ends(waiting, found, self._workers.held(clock.now_ms())))
 
     def _ask(self) -> None:
         """Asks workers what they say of themselves, now and then, and a new one at once."""

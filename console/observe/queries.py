@@ -29,9 +29,7 @@ class GapView:
     def explanation(self) -> str:
         """Why, and of how many jobs something was missed, in words."""
         why = REASONS.get(self.reason, self.reason)
-        jobs = (
-            "" if not self.missed else f"; events of about {self.missed:,} job{'s' if self.missed > 1 else ''} missed"
-        )
+        jobs = f"; events of about {counted(self.missed)} missed" if self.missed else ""
         return f"{why}{jobs}"
 
 
@@ -46,6 +44,19 @@ def list_gaps(session: Session, span: timedelta, limit: int = 100) -> list[GapVi
     return [GapView(row.source, row.worker, row.from_at, row.to_at, row.reason, row.missed) for row in rows]
 
 
-def incomplete(gaps: Sequence[GapView], at: datetime, grain: timedelta) -> bool:
-    """Whether any of the gaps touches the bucket that begins at `at`."""
-    return any(gap.from_at < at + grain and gap.to_at >= at for gap in gaps)
+def incomplete(gaps: Sequence[GapView], at: datetime, grain: timedelta) -> str | None:
+    """What is to be said of the bucket that begins at `at`, if any of the gaps touches it."""
+    missed: dict[str, int] = {}
+    for gap in gaps:
+        if gap.from_at < at + grain and gap.to_at >= at:
+            missed[gap.source] = missed.get(gap.source, 0) + (gap.missed or 0)
+    said = [
+        f"observation of {source} incomplete" + (f", events of about {counted(jobs)} missed" if jobs else "")
+        for source, jobs in sorted(missed.items())
+    ]
+    return "; ".join(said) or None
+
+
+def counted(jobs: int) -> str:
+    """A number of jobs in words."""
+    return f"{jobs:,} job{'s' if jobs > 1 else ''}"

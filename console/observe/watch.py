@@ -116,6 +116,12 @@ class Workers:
         """Workers that are not silent, by name."""
         return sorted(n for n, pulse in self.pulses.items() if not pulse.stopped and not pulse.is_silent(now_ms))
 
+    def held(self, now_ms: int) -> frozenset[str] | None:
+        """The jobs that living workers hold, as they answered; None: not all of them did."""
+        answers = [self._asked.get(name, SILENT).jobs for name in self.living(now_ms)]
+        told = [jobs for jobs in answers if jobs is not None]
+        return frozenset().union(*told) if len(told) == len(answers) else None
+
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """To be kept over a restart."""
         return {name: pulse.as_dict() for name, pulse in self.pulses.items()}

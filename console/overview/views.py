@@ -12,7 +12,7 @@ from console.access.rules import Permission
 from console.broker.valkey import broker
 from console.jobs.filters import JobFilter
 from console.jobs.queries import count_by_state
-from console.observe.queries import list_gaps
+from console.observe.queries import GapView, incomplete, list_gaps
 from console.overview.ranges import DEFAULT, RANGES
 from console.queues.health import find_problems
 from console.queues.latency import latency_by_queue
@@ -34,7 +34,7 @@ def index() -> str:
     session = database.session()
     queues = list_queues(session, broker())
     recording = look_if_it_answers(session) if any(queue.depth is not None for queue in queues) else None
-    buckets = throughput(session, span, grain)
+    buckets, gaps = throughput(session, span, grain), list_gaps(session, span, limit=500)
     return render_template(
         "overview/_body.html" if htmx.is_fragment() else "overview/index.html",
         range_name=name if name in RANGES else DEFAULT,
@@ -43,19 +43,25 @@ def index() -> str:
         latencies=latency_by_queue(session, [queue.name for queue in queues]),
         problems=find_problems(session, queues, recording),
         recording=recording,
-        gaps=list_gaps(session, span, limit=20),
+        gaps=gaps,
         workers=list_workers(session),
         counts=count_by_state(session, JobFilter()),
         failing=failing_types(session, span),
         buckets=buckets,
-        chart=_chart(buckets, grain),
+        chart=_chart(buckets, grain, gaps),
     )
 
 
-def _chart(buckets: list[Bucket], grain: timedelta) -> dict[str, Any]:
+def _chart(buckets: list[Bucket], grain: timedelta, gaps: list[GapView]) -> dict[str, Any]:
     """The series of the chart, as `static/js/chart.js` reads them; times in ms since 1970."""
     measures = ("enqueued", "completed", "failed", "retried", "cancelled")
     series = {name: [getattr(bucket, name) for bucket in buckets] for name in measures}
     at = [clock.to_ms(bucket.at) for bucket in buckets]
-    gaps = sum(bucket.completed is None for bucket in buckets) * int(grain.total_seconds()) // 60
-    return series | {"at": at, "grain_ms": int(grain.total_seconds()) * 1000, "unobserved_min": gaps}
+    unobserved = sum(bucket.completed is None for bucket in buckets) * int(grain.total_seconds()) // 60
+    notes = [incomplete(gaps, bucket.at, grain) for bucket in buckets]
+    return series | {
+        "at": at,
+        "grain_ms": int(grain.total_seconds()) * 1000,
+        "unobserved_min": unobserved,
+        "incomplete": notes,
+    }

@@ -69,7 +69,10 @@ class Shipper:
         self._thread.start()
 
     def stop(self, within_s: float) -> None:
-        """Ships what is there, for at most `within_s` seconds; a server that does not answer is not waited for."""
+        """Ships what is there, for at most `within_s` seconds; a server that does not answer is not waited for.
+
+        `has_shipped_all` tells then how that ended.
+        """
         self._stop.set()
         deadline = clock.monotonic() + within_s
         while self._thread.is_alive() and clock.monotonic() < min(deadline, self._begun_at + HUNG_S):
@@ -78,6 +81,10 @@ class Shipper:
     def ship(self) -> int:
         """Ships what is new in the own directory and returns how many bytes that were. Raises `redis.RedisError`."""
         return self._ship_directory(self._own) if self._own else 0
+
+    def has_shipped_all(self) -> bool:
+        """Whether the thread has ended and nothing is left in the own directory."""
+        return self._own is not None and not self._thread.is_alive() and self._is_shipped(self._own)
 
     def waiting_bytes(self) -> int:
         """What lies in the own spool and in adopted ones and is not shipped yet."""

@@ -151,9 +151,10 @@ class Tracker:
         if self._owner_pid != os.getpid() or self._shipper is None or self._directory is None:
             return
         self._shipper.stop(STOP_WITHIN_S)
-        self._directory.close()
+        shipper, directory = self._shipper, self._directory
         self._shipper = self._directory = self._writer = None
         self._owner_pid = 0
+        directory.close(is_shipped=shipper.has_shipped_all())
 
     def _make(self) -> None:
         if self._directory is not None:

@@ -23,6 +23,7 @@ class Worker(Base):
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     stopped_at: Mapped[datetime | None]
+    source: Mapped[str | None] = mapped_column(String(64), doc="The observed application; null: a tracked one")
     dropped: Mapped[int] = mapped_column(
         BigInteger, default=0, server_default="0", doc="Events that it could not keep since it started"
     )

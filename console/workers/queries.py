@@ -21,6 +21,7 @@ class WorkerView:
     """A worker's main process, alive or gone.
 
     `dropped`: events that its application could not keep since it started; `spooled_bytes`: those not shipped yet.
+    `source`: the observed application that it belongs to.
     """
 
     name: str
@@ -33,6 +34,7 @@ class WorkerView:
     alive: bool
     dropped: int = 0
     spooled_bytes: int = 0
+    source: str | None = None
 
 
 def list_workers(session: Session) -> list[WorkerView]:
@@ -51,6 +53,7 @@ def list_workers(session: Session) -> list[WorkerView]:
             alive=row.stopped_at is None and row.seen_at > now - SILENT_AFTER,
             dropped=row.dropped,
             spooled_bytes=row.spooled_bytes,
+            source=row.source,
         )
         for row in rows
     ]

@@ -19,6 +19,7 @@ class WorkerAnswer(Output):
     seen_at: Instant
     stopped_at: Instant | None
     dropped: int = Field(description="Events that it could not keep since it started: its spool was full.")
+    source: str | None = Field(description="The observed application that it belongs to; null: a tracked one.")
     spooled_bytes: int = Field(description="Bytes of events that it keeps on its disk and has not shipped yet.")
 
 

@@ -1,6 +1,6 @@
 // Draws <canvas data-chart="…"> with Chart.js: jobs by outcome over time. The colours are the tokens of the page.
 // Each line has its own dashes as well as its own colour; the last bucket is unfinished and dotted. Where nobody
-// recorded (null), there is no line, and the ground is hatched. The legend hides a series; the address remembers it.
+// recorded (null), there is no line, and the ground is hatched; so it is where an observed application was missed. The legend hides a series; the address remembers it.
 
 const SERIES = [
   { key: "completed", label: "Completed", token: "--completed", dash: [], fill: true },
@@ -51,10 +51,11 @@ function toggle(key) {
   }
 }
 
-/** Hatches the stretches in which nobody recorded, so that a gap is not taken for nothing having happened. */
+/** Hatches the stretches in which nobody recorded or something was missed, so that a gap is not taken for nothing having happened. */
 const gaps = {
   id: "gaps",
-  beforeDatasetsDraw({ ctx, chartArea, scales, data }) {
+  beforeDatasetsDraw({ ctx, chartArea, scales, data, canvas }) {
+    const { incomplete } = JSON.parse(canvas.dataset.chart);
     const values = data.datasets[0].data;
     const step = values.length > 1 ? scales.x.getPixelForValue(1) - scales.x.getPixelForValue(0) : chartArea.width;
     ctx.save();
@@ -64,7 +65,7 @@ const gaps = {
     ctx.clip();
     ctx.beginPath();
     for (let i = 0; i < values.length; i += 1) {
-      if (values[i] !== null) continue;
+      if (values[i] !== null && !incomplete[i]) continue;
       const left = scales.x.getPixelForValue(i) - step / 2;
       const first = Math.ceil((left - chartArea.height) / HATCH_PX) * HATCH_PX;
       for (let x = first; x < left + step; x += HATCH_PX) hatch(ctx, chartArea, x, left, left + step);
@@ -135,9 +136,17 @@ function options(canvas) {
       tooltip: {
         backgroundColor: token("--surface"), titleColor: token("--ink"), bodyColor: token("--ink-2"),
         borderColor: token("--line-strong"), borderWidth: 1, padding: 10, usePointStyle: true,
+        footerColor: token("--ink-2"), footerFont: { weight: "normal" },
+        callbacks: { footer: (points) => noteOf(canvas, points) },
       },
     },
   };
+}
+
+/** What was missed in a bucket, one source a line. */
+function noteOf(canvas, points) {
+  const said = points.length ? JSON.parse(canvas.dataset.chart).incomplete[points[0].dataIndex] : null;
+  return said ? said.split("; ") : "";
 }
 
 const STATES = { completed: "COMPLETED", failed: "FAILED", cancelled: "CANCELLED" };

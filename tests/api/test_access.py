@@ -29,6 +29,7 @@ ROUTES = {
     ("GET", "/job-types"): Permission.JOBS_READ,
     ("GET", "/queues"): Permission.QUEUES_READ,
     ("GET", "/workers"): Permission.QUEUES_READ,
+    ("GET", "/sources"): Permission.QUEUES_READ,
     ("GET", "/metrics/throughput"): Permission.OVERVIEW_READ,
     ("GET", "/metrics/latency"): Permission.OVERVIEW_READ,
     ("GET", "/metrics/recording"): Permission.OVERVIEW_READ,

@@ -227,7 +227,7 @@ def test_with_a_broker_of_its_own_everything_is_recorded_and_nothing_is_sent(
     try:
         sent = shop.send("picky")
         wait_for(lambda: all(is_known(one) and job(one).line.state == State.RETRYABLE for one in sent.values()))
-        with db.writing() as session, pytest.raises(Conflict, match="broker of their own"):
+        with db.writing() as session, pytest.raises(Conflict, match="a broker of its own"):
             service.retry_job(session, SYSTEM, sent["plain"])
         assert job(sent["pickle"]).payload is not None
     finally:

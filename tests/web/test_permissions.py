@@ -37,6 +37,7 @@ API = {
     "jobs_api.cancellation_create": STAFF, "jobs_api.cancellations_create": STAFF,
     "jobs_api.create": ADMIN, "jobs_api.flushes_create": ADMIN, "files_api.create": ADMIN,
     "queues_api.index": STAFF, "queues_api.throughput_show": STAFF, "queues_api.recording_show": STAFF,
+    "queues_api.latency_show": STAFF, "observe_api.index": STAFF,
     "workers_api.index": STAFF, "metrics.index": ADMIN,
 }
 REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)

@@ -11,7 +11,7 @@ import redis
 from console import db
 from console.actor import SYSTEM
 from console.errors import InvalidInput
-from console.jobs import bulk, matching, service
+from console.jobs import matching, service
 from console.jobs.filters import JobFilter
 from console.jobs.models import JobCount, JobStatus
 from console.jobs.rules import State

@@ -180,3 +180,13 @@ def test_an_event_longer_than_what_is_read_at_once_is_shipped(
     emit(tracker, Kind.SUCCEEDED, 0, 1)
     wait_for(lambda: broker.xlen(STREAM) > 0)
     assert [event.job_id for event in record(broker)[0]] == ["large", "job-000000"]
+
+
+def test_a_process_that_ends_leaves_nothing_that_would_be_shipped_twice(
+    make: Callable[..., Tracker], broker: redis.Redis, tmp_path: Path
+) -> None:
+    tracker = make()
+    emit(tracker, Kind.SUCCEEDED, 0)
+    tracker.stop()
+    assert len(record(broker)[0]) == BURST
+    assert list((tmp_path / "spool").iterdir()) == []
