@@ -112,7 +112,7 @@ def test_random_kills_and_stops(processes: Processes, crashing_database: Postgre
     source.join()
     _supervise(processes)
 
-    limit = clock.monotonic() + 150
+    limit = clock.monotonic() + 240
     while clock.monotonic() < limit and counts() != {State.COMPLETED: len(source.dispatched)}:
         threading.Event().wait(0.5)
     assert _unfinished() == []

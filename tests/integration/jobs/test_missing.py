@@ -13,7 +13,10 @@ from console.actor import SYSTEM
 from console.broker import valkey as port
 from console.broker.celery_app import UNACKED_KEY
 from console.jobs import due, missing, queries, service
+from console.jobs.filters import JobFilter
 from console.jobs.registry import job_type
+from console.jobs.rules import State
+from tests.factories.jobs import make_job
 
 LATER = timedelta(minutes=2)
 
@@ -70,3 +73,21 @@ def test_a_job_that_starts_meanwhile_is_left_alone(database: Engine, broker: red
     changed = {job_id: ver + 1 for job_id, ver in found().items()}
     with db.writing() as session:
         assert missing.publish_again(session, changed, clock.now()) == 0
+
+
+def test_a_job_past_its_limit_that_nobody_holds_runs_again(database: Engine, broker: redis.Redis) -> None:
+    import tasks  # noqa: F401  registers the job types
+
+    with db.writing() as session:
+        job = make_job(session, State.PROCESSING, type="demo.noop", started_at=clock.now())
+        job_id = job.id
+    with db.reading() as session:
+        assert missing.find_missing(session, port.broker(), clock.now() + timedelta(seconds=50)) == {}
+    lost = found()
+    assert list(lost) == [job_id]
+    with db.writing() as session:
+        assert missing.publish_again(session, lost, clock.now()) == 1
+    due.publish_due()
+    assert broker.llen("default") == 1
+    with db.reading() as session:
+        assert queries.count_by_state(session, JobFilter()) == {State.PENDING: 1}
