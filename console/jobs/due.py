@@ -118,8 +118,9 @@ def lost_events(session: Session, now: datetime, limit: int = CLAIM_BATCH) -> Se
     """Events for running jobs whose worker is gone: LOST when the message comes back by itself, else FAILED.
 
     Of our own job types it is known whether they acknowledge late; jobs of other applications count as failed, and
-    run again if their message does come back. Those of observed ones are their observer's affair. An event bears the time of the last sign of life, so that an end
-    which the worker still wrote down itself, and which is shipped later, stands.
+    run again if their message does come back. Those of observed ones are their observer's affair. An event bears the
+    time of the last sign of life, so that an end which the worker still wrote down itself, and which is shipped later,
+    stands.
     """
     rows = session.execute(
         select(
