@@ -253,7 +253,7 @@ class Observer:
             log.warning("%s: waiting jobs cannot be read: %s", self.source.name, str(error).splitlines()[0])
             return
         with self._mutex:
-            self._tell(self._unheard.ends(waiting, found, self._workers.held(clock.now_ms())))
+            self._tell(self._unheard.ends(waiting, found, self._workers.held(clock.now_ms()), clock.monotonic()))
 
     def _ask(self) -> None:
         """Asks workers what they say of themselves, now and then, and a new one at once."""

@@ -46,15 +46,18 @@ def list_gaps(session: Session, span: timedelta, limit: int = 100) -> list[GapVi
 
 def incomplete(gaps: Sequence[GapView], at: datetime, grain: timedelta) -> str | None:
     """What is to be said of the bucket that begins at `at`, if any of the gaps touches it."""
-    missed: dict[str, int] = {}
+    by_source: dict[str, list[GapView]] = {}
     for gap in gaps:
         if gap.from_at < at + grain and gap.to_at >= at:
-            missed[gap.source] = missed.get(gap.source, 0) + (gap.missed or 0)
-    said = [
-        f"observation of {source} incomplete" + (f", events of about {counted(jobs)} missed" if jobs else "")
-        for source, jobs in sorted(missed.items())
-    ]
-    return "; ".join(said) or None
+            by_source.setdefault(gap.source, []).append(gap)
+    return "; ".join(_said(source, some, at, grain) for source, some in sorted(by_source.items())) or None
+
+
+def _said(source: str, gaps: list[GapView], at: datetime, grain: timedelta) -> str:
+    missed = sum(gap.missed or 0 for gap in gaps)
+    reach_on = any(gap.from_at < at or gap.to_at >= at + grain for gap in gaps)
+    told = f", events of about {counted(missed)} missed{' in all' if reach_on else ''}" if missed else ""
+    return f"observation of {source} incomplete{told}"
 
 
 def counted(jobs: int) -> str:

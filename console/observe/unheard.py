@@ -62,18 +62,20 @@ class Unheard:
         self._source, self._memory = source, memory
         self._since: dict[str, float] = {}
 
-    def ends(self, waiting: Sequence[Waiting], depths: Depths, held: frozenset[str] | None) -> list[Event]:
+    def ends(
+        self, waiting: Sequence[Waiting], depths: Depths, held: frozenset[str] | None, now_s: float
+    ) -> list[Event]:
         """Ends for those that are in no queue and at no worker.
 
         `held`: ids that workers hold; None: not all of them said so. Then the broker has to say that they hold none.
+        `now_s`: by a clock that only goes forward.
         """
         if depths.unacked or (depths.unacked is None and held is None):
             self._since.clear()
             return []
-        now = clock.monotonic()
         gone = [job for job in waiting if _is_empty(job.queue, depths) and job.id not in (held or ())]
-        self._since = {job.id: self._since.get(job.id, now) for job in gone}
-        sure = [job for job in gone if now - self._since[job.id] >= CERTAIN_AFTER_S]
+        self._since = {job.id: self._since.get(job.id, now_s) for job in gone}
+        sure = [job for job in gone if now_s - self._since[job.id] >= CERTAIN_AFTER_S]
         return [event for job in sure if (event := self._end(job))]
 
     def _end(self, job: Waiting) -> Event | None:

@@ -143,10 +143,10 @@ function options(canvas) {
   };
 }
 
-/** What was missed in a bucket, one source a line. */
+/** What was missed in a bucket, in short lines. */
 function noteOf(canvas, points) {
   const said = points.length ? JSON.parse(canvas.dataset.chart).incomplete[points[0].dataIndex] : null;
-  return said ? said.split("; ") : "";
+  return said ? said.split(/[;,] /) : "";
 }
 
 const STATES = { completed: "COMPLETED", failed: "FAILED", cancelled: "CANCELLED" };

@@ -35,6 +35,7 @@ def test_every_kind_of_end_is_recorded(start: Start, foreign: Foreign, observe: 
     observe()
     foreign.worker()
     wait_for(lambda: source().workers == ["shop/w@host"], 20)
+    wait_for(lambda: bool(foreign.app.control.ping(timeout=0.5)), 20)  # before that it would not hear of the revocation
     sent = foreign.send("shop.noop", 1, count=50)
     failed = foreign.send("shop.fail", "no such customer", count=5)
     flaky = foreign.send("shop.flaky", 2, count=4)

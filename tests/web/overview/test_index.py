@@ -12,6 +12,7 @@ import redis
 
 from console import clock, db
 from console.jobs.rules import State
+from console.observe.models import ObservedGap
 from console.presence import Presence
 from console.tracking.events import STREAM_PREFIX
 from console.workers.models import ObservedMinute, Worker
@@ -99,3 +100,38 @@ def test_recording_that_is_behind_is_loud(support: Browser, broker: redis.Redis)
     shown = said(support.get("/"))
     assert "Events have waited for 5 min to be recorded" in shown
     assert "No recorder is running. · 1 block of events waits" in shown
+
+
+def test_a_gap_in_what_was_observed_is_told_and_drawn(support: Browser, time_machine: Any) -> None:
+    time_machine.move_to(clock.now(), tick=False)
+    now = clock.now().replace(second=0)
+    with db.writing() as session:
+        session.add_all(ObservedMinute(minute_at=now - timedelta(minutes=minutes)) for minutes in range(15))
+        for number, worker, missed in ((1, "", 300), (2, "shop/a@b", 40)):
+            session.add(
+                ObservedGap(
+                    id=str(number), source="shop", worker=worker, reason="connection", missed=missed,
+                    from_at=now - timedelta(minutes=3), to_at=now - timedelta(minutes=2, seconds=1),
+                )
+            )
+    shown = page(support.get("/?range=15m"))
+    note = shown.select_one("#gap-1")
+    assert note is not None
+    assert "Observation of shop was incomplete" in note.get_text()
+    words = "observation of shop incomplete, events of about 340 jobs missed"
+    drawn = json.loads(str(shown.select_one("#throughput")["data-chart"]))  # type: ignore[index]
+    assert drawn["incomplete"] == [None] * 11 + [words] + [None] * 3
+    cells = [row.get_text() for row in shown.select("#chart-numbers tbody tr") if words in row.get_text()]
+    assert len(cells) == 1
+
+
+def test_an_observed_worker_names_its_application(support: Browser) -> None:
+    with db.writing() as session:
+        session.add(
+            Worker(
+                name="shop/celery@host", boot_id="b", pid=1, concurrency=1, queues="[]", started_at=clock.now(),
+                seen_at=clock.now(), source="shop",
+            )
+        )
+    names = [cell.get_text(" ", strip=True) for cell in page(support.get("/")).select("td:has(.worker-name)")]
+    assert names == ["running celery@host shop"]
