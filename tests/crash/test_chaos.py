@@ -38,8 +38,8 @@ OURS = {
 
 @pytest.fixture
 def crashing_postgres() -> Iterator[PostgreSQL]:
-    """A server of its own, since it is killed."""
-    with postgres.running() as server:
+    """A server of its own, since it is killed: what it has committed is written, as with any real one."""
+    with postgres.running(postgres.CONFIG.replace("synchronous_commit = off", "synchronous_commit = on")) as server:
         yield server
 
 
