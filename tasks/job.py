@@ -25,6 +25,7 @@ import redis
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from console import clock, db
@@ -187,8 +188,12 @@ class Job(Task):
         """Whether a message that came a second time is of an attempt that is known to have ended."""
         if not (self.request.delivery_info or {}).get("redelivered"):
             return False
-        with db.reading() as session:
-            known = queries.state_and_attempts(session, str(self.request.id))
+        try:
+            with db.reading() as session:
+                known = queries.state_and_attempts(session, str(self.request.id))
+        except SQLAlchemyError as error:
+            log.warning("job %s came again, and nobody can tell whether it ran; it runs: %s", self.request.id, error)
+            return False
         if known is None:
             return False
         state, attempts = known
