@@ -27,12 +27,16 @@ class Attempt:
 
 @dataclass(slots=True)
 class Known:
-    """A job as far as it was seen: its latest attempt, those that are open, and when one ended last."""
+    """A job as far as it was seen: its latest attempt, those that are open, and when one ended last.
+
+    `recalled`: the store told of it, and no event since. It may have been stored from an event that is read again.
+    """
 
     retries: int = 0
     run: int = 0
     ended_at: float = 0.0
     open: list[Attempt] = field(default_factory=list)
+    recalled: bool = False
 
     def began(self, worker: str) -> Attempt | None:
         """The attempt that this worker begins."""
@@ -87,7 +91,7 @@ class Memory:
         if attempt is not None:
             known.open.remove(attempt)
             self._held.get(attempt.worker, {}).pop(attempt, None)
-        known.ended_at = max(known.ended_at, at)
+        known.ended_at, known.recalled = max(known.ended_at, at), False
         self._keep(job_id, known)
 
     def held_by(self, worker: str) -> list[tuple[str, Attempt]]:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from console import clock, db
 from console.jobs.models import JobStatus
-from console.jobs.rules import State, retries_of
+from console.jobs.rules import State, retries_of, run_of
 from console.observe.memory import Attempt, Known
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def recall(job_id: str) -> Known | None:
 def _known(
     ver: int, state: str, worker: str | None, started_at: datetime | None, finished_at: datetime | None
 ) -> Known:
-    known = Known(retries=retries_of(ver), run=ver >> 56)
+    known = Known(retries=retries_of(ver), run=run_of(ver), recalled=True)
     if finished_at is not None:
         known.ended_at = clock.to_ms(finished_at) / 1000
     if state in (State.PROCESSING, State.PENDING):

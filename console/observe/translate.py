@@ -121,7 +121,8 @@ class Translator:
         if event["type"] == "task-revoked":
             ended = attempt is not None and attempt.running
         else:
-            ended = attempt is not None or not known.ended_at
+            read_again = known.recalled and 0 <= at - known.ended_at < 0.001
+            ended = attempt is not None or not known.ended_at or read_again
         self.memory.close(job_id, known, attempt, at)
         return Translated(Event(kind, job_id, _ms(event), run, retries, self._with(data)), ended=ended)
 
