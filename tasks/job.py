@@ -1,14 +1,14 @@
 """The base class of job types: what they declare, and how an attempt runs.
 
-class SendInvoice(Job):
-name = "invoices.send"
-queue = "emails"
-schema = Invoice                      # a pydantic model: the payload
-retry = Exponential(base_s=30)
+    class SendInvoice(Job):
+        name = "invoices.send"
+        queue_name = "emails"
+        schema = Invoice  # a pydantic model: the payload
+        retry_policy = Exponential(base_s=30)
 
-def handle(self, payload: Invoice) -> None: ...
+        def handle(self, payload: Invoice) -> None: ...
 
-job_id = SendInvoice.dispatch({"invoice_id": 7}, delay=60)
+    job_id = SendInvoice.dispatch({"invoice_id": 7}, delay=60)
 """
 
 from __future__ import annotations

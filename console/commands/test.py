@@ -12,6 +12,9 @@ from console import config
 from console.config import PROJECT_DIR
 from console.errors import NotConfigured
 
+IN_PARALLEL = ("--numprocesses=3", "--dist=worksteal")
+"""Three on two cores: most of the time of the slow ones, tests wait for processes that they have killed."""
+
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
@@ -19,7 +22,7 @@ def test(pytest_args: tuple[str, ...]) -> None:
     """Run all tests, or those that PYTEST_ARGS select, with pytest.
 
     They use a real Valkey, a real PostgreSQL and a real browser. The servers come with the Python packages; a browser
-    is installed when none launches here.
+    is installed when none launches here. All tests run in several processes; a selection runs in one.
     """
     if not (PROJECT_DIR / "tests").is_dir():
         raise NotConfigured("The tests come with the source, not with the installed package. Clone the repository.")
@@ -28,4 +31,4 @@ def test(pytest_args: tuple[str, ...]) -> None:
     config.override(CELERIAC_TEST_INSTALL="1")
     os.chdir(PROJECT_DIR)
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "pytest", *pytest_args])
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "pytest", *(pytest_args or IN_PARALLEL)])

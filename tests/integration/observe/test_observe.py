@@ -30,12 +30,19 @@ def rows(kind: str) -> list[JobStatus]:
         return list(session.scalars(select(JobStatus).where(JobStatus.type == kind)))
 
 
+def served() -> list[tuple[str, ...]]:
+    """The queues that each worker said it serves."""
+    with db.reading() as session:
+        return [tuple(worker.queues) for worker in list_workers(session)]
+
+
 def test_every_kind_of_end_is_recorded(start: Start, foreign: Foreign, observe: Observe) -> None:
     start("recorder")
     observe()
     foreign.worker()
     wait_for(lambda: source().workers == ["shop/w@host"], 20)
     wait_for(lambda: bool(foreign.app.control.ping(timeout=0.5)), 20)  # before that it would not hear of the revocation
+    wait_for(lambda: served() == [("celery",)], 20)
     sent = foreign.send("shop.noop", 1, count=50)
     failed = foreign.send("shop.fail", "no such customer", count=5)
     flaky = foreign.send("shop.flaky", 2, count=4)
