@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from console import clock
 from console.errors import InvalidInput
 from console.jobs.rules import State
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One qualifier of a search beside the fields of `JobFilter`, for example `attempt:>2`.
+
+    `key` says what is looked at, `compare` how (one of `= > >= < <=`), `negated` that it must not hold.
+    """
+
+    key: str
+    value: str
+    compare: str = "="
+    negated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +46,7 @@ class JobFilter:
     internal: bool = False
     back_to: Cursor | None = None
     ours: bool = False
+    conditions: tuple[Condition, ...] = ()
 
     def described(self) -> dict[str, Any]:
         """The conditions that are there, as the audit log keeps them."""
@@ -40,12 +55,33 @@ class JobFilter:
             **({"state": [str(state) for state in self.states]} if self.states else {}),
             **{name: value for name in ("queue", "type", "text", "internal") if (value := getattr(self, name))},
             **{name: at.isoformat() for name, at in times.items() if at},
+            **({"conditions": [asdict(one) for one in self.conditions]} if self.conditions else {}),
         }
+
+    def to_json(self) -> str:
+        """The whole filter, to be kept; see `from_json`."""
+        times = {name: at and at.isoformat() for name in ("before", "after") if (at := getattr(self, name))}
+        place = {"back_to": self.back_to.encode()} if self.back_to else {}
+        flags = {name: True for name in ("internal", "ours") if getattr(self, name)}
+        return json.dumps(self.described() | times | place | flags)
+
+    @classmethod
+    def from_json(cls, text: str) -> JobFilter:
+        """The opposite of `to_json`."""
+        kept = json.loads(text)
+        return cls(
+            states=tuple(State(state) for state in kept.get("state", ())),
+            before=parse_time(kept.get("before", ""), "before"),
+            after=parse_time(kept.get("after", ""), "after"),
+            back_to=Cursor.decode(kept.get("back_to", "")),
+            conditions=tuple(Condition(**one) for one in kept.get("conditions", ())),
+            **{name: kept[name] for name in ("queue", "type", "text", "internal", "ours") if name in kept},
+        )
 
     @property
     def is_counted(self) -> bool:
         """Whether the counts by type, queue and state answer how many match, without looking at jobs."""
-        return not (self.text or self.before or self.after)
+        return not (self.text or self.before or self.after or self.conditions)
 
 
 def parse_states(words: list[str]) -> tuple[State, ...]:
