@@ -76,7 +76,10 @@ def processes(
 
 
 class Source(threading.Thread):
-    """Dispatches a few jobs again and again; what committed is counted, what did not is not expected."""
+    """Dispatches a few jobs again and again. `dispatched` are those whose commit was confirmed.
+
+    When the database is killed, nobody can say whether the last commit is in it: such jobs may be there, too.
+    """
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(daemon=True)
@@ -113,19 +116,25 @@ def test_random_kills_and_stops(processes: Processes, crashing_database: Postgre
     _supervise(processes)
 
     limit = clock.monotonic() + 240
-    while clock.monotonic() < limit and counts() != {State.COMPLETED: len(source.dispatched)}:
+    while clock.monotonic() < limit and set(counts()) != {State.COMPLETED}:
         threading.Event().wait(0.5)
     assert _unfinished() == []
-    assert counts() == {State.COMPLETED: len(source.dispatched)}
-    marks = (settings().files_dir / "demo.mark").read_text().split()
-    assert set(marks) == source.dispatched
+    stored = _stored()
+    assert stored >= source.dispatched
+    assert counts() == {State.COMPLETED: len(stored)}
+    assert set((settings().files_dir / "demo.mark").read_text().split()) == stored
     with db.reading() as session:
         for grain in ("minute", "hour", "day"):
             by_queue = (JobRollup.grain == grain, JobRollup.dimension == "queue")
             summed = session.execute(
                 select(func.sum(JobRollup.enqueued), func.sum(JobRollup.completed)).where(*by_queue)
             ).one()
-            assert tuple(map(int, summed)) == (len(source.dispatched), len(source.dispatched)), grain
+            assert tuple(map(int, summed)) == (len(stored), len(stored)), grain
+
+
+def _stored() -> set[str]:
+    with db.reading() as session:
+        return set(session.scalars(select(JobStatus.id)))
 
 
 def _unfinished() -> list[tuple[object, ...]]:
