@@ -148,9 +148,10 @@ def _use(variables: dict[str, str]) -> None:
         db.engine().dispose()
         db.engine.cache_clear()
     broker_port.broker.cache_clear()
-    if console_redis.client.cache_info().currsize:
-        console_redis.client().close()
-        console_redis.client.cache_clear()
+    for client in (console_redis.client, console_redis.quick_client):
+        if client.cache_info().currsize:
+            client().close()
+            client.cache_clear()
     environment.forget_settings()
     config.override(**variables)
     settings()
