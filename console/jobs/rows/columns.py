@@ -13,6 +13,8 @@ EVERY_STEP = (
     "sver", "fver", "pver", "timeline",
 )  # fmt: skip
 """What may change with every event of a job."""
+_OF_ATTEMPTS = frozenset(EVERY_STEP) - {"state", "attempts", "run", "ver", "sver", "fver", "pver", "timeline"}
+"""Null before the first attempt."""
 RARELY = ("type", "queue", "enqueued_at", "due_at", "retried_as", "unique_lock", "internal")
 """What mostly stays; indexes that begin with these are then left alone (`Row.redescribed`)."""
 READ = ("id", *EVERY_STEP, *RARELY)
@@ -27,6 +29,8 @@ OF_THE_END = ("reason", "error_type", "error_message", "result", "traceback")
 ALL = READ + FIRST_KNOWN + OF_THE_END
 STEP = ("id", *EVERY_STEP, *OF_THE_END)
 """Enough for a row that is not redescribed."""
+FIRST = (*(name for name in READ if name not in _OF_ATTEMPTS), *FIRST_KNOWN)
+"""Enough for a row of a job that no attempt was heard of."""
 ATTEMPT = (
     "run", "attempt", "state", "reason", "started_at", "finished_at", "worker", "error_type", "error_message",
     "traceback",
@@ -34,6 +38,8 @@ ATTEMPT = (
 
 values_of: Callable[[Row], tuple[Any, ...]] = attrgetter(*ALL)
 """A row as a tuple in the order of `ALL`."""
+first_of: Callable[[Row], tuple[Any, ...]] = attrgetter(*FIRST)
+"""The same, in the order of `FIRST`."""
 step_of: Callable[[Row], tuple[Any, ...]] = attrgetter(*STEP)
 """The same, in the order of `STEP`."""
 _attempt_values: Callable[[Attempt], tuple[Any, ...]] = attrgetter(*ATTEMPT)

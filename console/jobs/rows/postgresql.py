@@ -10,7 +10,7 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
-from console.jobs.rows.columns import ALL, ATTEMPT, READ, attempts_of, changes, values_of
+from console.jobs.rows.columns import ALL, ATTEMPT, READ, STEP, attempts_of, changes, step_of, values_of
 from console.jobs.rules import Row
 
 _SELECT = f"SELECT {', '.join(READ)}, payload IS NOT NULL FROM job_status WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
@@ -20,12 +20,16 @@ _MAKE_CHANGED = f"""
     AS SELECT {", ".join(ALL)} FROM job_status LIMIT 0
 """
 _COPY_CHANGED = f"COPY job_changed ({', '.join(ALL)}) FROM STDIN"
+_COPY_STEPS = f"COPY job_changed ({', '.join(STEP)}) FROM STDIN"
 # The planner knows nothing of the temporary table; a hash join would read all of job_status.
 _PLAN = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
-_UPDATE = f"""
-    UPDATE job_status AS stored SET {changes("changed.{}".format, "stored.")}
+_UPDATE, _STEP = (
+    f"""
+    UPDATE job_status AS stored SET {changes("changed.{}".format, "stored.", rarely=rarely)}
     FROM job_changed AS changed WHERE stored.id = changed.id
 """
+    for rarely in (True, False)
+)
 _MAKE_ATTEMPT = "CREATE TEMPORARY TABLE IF NOT EXISTS attempt_made (LIKE job_attempt) ON COMMIT DELETE ROWS"
 _COPY_ATTEMPT = f"COPY attempt_made (job_id, {', '.join(ATTEMPT)}) FROM STDIN"
 _REPLACE_ATTEMPT = f"""
@@ -50,15 +54,22 @@ def write(connection: Connection, new: Sequence[Row], known: Sequence[Row]) -> N
             _copy(cursor, _COPY_NEW, map(values_of, new))
         if known:
             cursor.execute(_MAKE_CHANGED)
-            _copy(cursor, _COPY_CHANGED, map(values_of, known))
             cursor.execute(_PLAN)
-            cursor.execute(_UPDATE)
-            cursor.execute("TRUNCATE job_changed")
+        if steps := [step_of(row) for row in known if not row.redescribed]:
+            _change(cursor, _COPY_STEPS, steps, _STEP)
+        if others := [values_of(row) for row in known if row.redescribed]:
+            _change(cursor, _COPY_CHANGED, others, _UPDATE)
         if attempts := attempts_of([*new, *known]):
             cursor.execute(_MAKE_ATTEMPT)
             _copy(cursor, _COPY_ATTEMPT, attempts)
             cursor.execute(_REPLACE_ATTEMPT)
             cursor.execute("TRUNCATE attempt_made")
+
+
+def _change(cursor: psycopg.Cursor[Any], copy: str, rows: list[tuple[Any, ...]], update: str) -> None:
+    _copy(cursor, copy, rows)
+    cursor.execute(update)
+    cursor.execute("TRUNCATE job_changed")
 
 
 def _copy(cursor: psycopg.Cursor[Any], statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
