@@ -8,7 +8,16 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection
 
 from console.jobs.rows.columns import (
-    ALL, ATTEMPT, FIRST, READ, STEP, attempts_of, changes, first_of, step_of, values_of,
+    ALL,
+    ATTEMPT,
+    FIRST,
+    READ,
+    STEP,
+    attempts_of,
+    changes,
+    first_of,
+    step_of,
+    values_of,
 )  # fmt: skip
 from console.jobs.rules import Row
 
