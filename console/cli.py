@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "retry": ("console.commands.retry:retry", "Run failed jobs again."),
     "flush": ("console.commands.flush:flush", "Delete failed jobs."),
     "prune": ("console.commands.prune:prune", "Delete what is kept no longer."),
+    "refused": ("console.commands.refused:refused", "Events that could not be stored: look, replay, drop."),
     "cancel": ("console.commands.cancel:cancel", "Cancel jobs."),
     "dispatch": ("console.commands.dispatch:dispatch", "Dispatch jobs."),
     "users": ("console.commands.users:users", "List, add and change people."),

@@ -17,7 +17,6 @@ from console.config import settings, without_password
 from console.embedded import readiness
 from console.jobs import retention
 from console.jobs.models import JobStatus
-from console.jobs.recorder import REFUSED_STREAM
 from console.observe import queries, status
 from console.queues import recording
 from console.upkeep import service as upkeep
@@ -244,7 +243,7 @@ def _stream() -> Finding:
     if found.is_nearly_full:
         return Finding(FAIL, seen, "Start `celeriac recorder`, or more of them: the broker's memory fills.")
     if found.refused:
-        advice = f"Look at the recorder's log; the events are kept in {REFUSED_STREAM}."
+        advice = "`celeriac refused` shows them and why; replay them when the cause is mended."
         return Finding(WARN, f"{found.refused:,} jobs sent events that could not be stored", advice)
     return Finding(OK, seen)
 

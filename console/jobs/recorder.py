@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from console import db, presence, signals
 from console import redis as valkey
 from console.config import settings
-from console.jobs import outbox, store
+from console.jobs import outbox, refused, store
 from console.jobs.observed import Watch
 from console.jobs.rules import FAILURES, Row, State
 from console.jobs.stream import Batch, Reader, after
@@ -25,8 +25,6 @@ from console.tracking.events import STREAM_PREFIX, Event
 
 BLOCK_MS = 250
 LEASE_MS = 10_000
-REFUSED_STREAM = "celeriac:refused"
-REFUSED_KEPT = 10_000
 PAUSE_MAX_S = 5.0
 STAND_BY_S = 1.0
 KIND = "recorder"
@@ -134,15 +132,15 @@ class Recorder:
                 store.move_checkpoint(connection, stream, batch.first_id, batch.last_id)
         except store.UNSTORABLE:
             with db.engine().connect().execution_options(write=True) as connection, connection.begin():
-                rows, refused = store.store_what_can_be(connection, batch.events, shard)
-                self._put_aside(refused)
+                rows, unstorable = store.store_what_can_be(connection, batch.events, shard)
+                self._put_aside(unstorable)
                 store.move_checkpoint(connection, stream, batch.first_id, batch.last_id)
         return rows
 
-    def _put_aside(self, events: list[Event]) -> None:
-        """Keeps what no row could be made of, for whoever looks into it; `celeriac doctor` says that there is some."""
-        for event in events:
-            self._client.xadd(REFUSED_STREAM, {"b": event.pack()}, maxlen=REFUSED_KEPT, approximate=True)
+    def _put_aside(self, events: list[tuple[Event, str]]) -> None:
+        """Keeps what no row could be made of, with the reason; `celeriac doctor` says that there is some."""
+        for event, why in events:
+            refused.put_aside(self._client, event, why)
 
     def _tell(self, rows: list[Row]) -> None:
         """Tells open pages and Python subscribers what was stored."""

@@ -81,17 +81,18 @@ def store_events(connection: Connection, events: Iterable[Event], shard: int = C
 
 def store_what_can_be(
     connection: Connection, events: Iterable[Event], shard: int = CONSOLE
-) -> tuple[list[Row], list[Event]]:
+) -> tuple[list[Row], list[tuple[Event, str]]]:
     """As `store_events`, job by job: one whose events cannot be stored does not keep the others waiting.
 
-    Text that no database takes is made one that it does. Returns the changed rows, and the events that were refused.
+    Text that no database takes is made one that it does. Returns the changed rows, and the events that were
+    refused, each with the reason.
     """
     groups: dict[tuple[bool, str], list[Event]] = {}
     for event in events:
         event.job_id = clean(event.job_id)[: rules.MAX_NAME]
         groups.setdefault((event.kind is Kind.HEARTBEAT, event.job_id), []).append(event)
     rows: list[Row] = []
-    refused: list[Event] = []
+    refused: list[tuple[Event, str]] = []
     for group in groups.values():
         try:
             for event in group:
@@ -99,8 +100,9 @@ def store_what_can_be(
             with connection.begin_nested():
                 rows += store_events(connection, group, shard)
         except UNSTORABLE as error:
-            log.error("events of job %r cannot be stored: %s", group[0].job_id, str(error).splitlines()[0])
-            refused += group
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            log.error("events of job %r cannot be stored: %s", group[0].job_id, why)
+            refused += [(event, why) for event in group]
     return rows, refused
 
 

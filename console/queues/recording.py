@@ -13,7 +13,7 @@ from console import presence
 from console import redis as valkey
 from console.config import settings
 from console.jobs.models import StreamCheckpoint
-from console.jobs.recorder import REFUSED_STREAM
+from console.jobs.refused import STREAM as REFUSED_STREAM
 from console.tracking.bounds import MIB
 from console.tracking.events import STREAM_PREFIX
 

@@ -12,7 +12,7 @@ import redis
 from sqlalchemy import Engine
 
 from console import clock, db
-from console.jobs.recorder import REFUSED_STREAM
+from console.jobs.refused import STREAM as REFUSED_STREAM
 from console.jobs.rules import State
 from console.jobs.tally import Tally
 from console.presence import Presence
