@@ -8,7 +8,7 @@ from console.broker.celery_app import make_app
 from console.config import settings
 from console.jobs.registry import job_types
 from console.tracking import track
-from tasks.consumer import CancelledJobs, Holds
+from tasks.consumer import CancelledJobs, Holds, Standstill
 
 
 def route(name: str, *_: Any, **__: Any) -> dict[str, str] | None:
@@ -24,7 +24,7 @@ app.conf.update(
     task_routes=(route,),
 )
 app.set_default()
-app.steps["consumer"].update({CancelledJobs, Holds})
+app.steps["consumer"].update({CancelledJobs, Holds, Standstill})
 track(
     app,
     spool=settings().spool_dir.absolute(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import os
 from typing import Any, cast
 
 import redis
@@ -21,6 +22,11 @@ from console.tracking.headers import RUN_HEADER
 from console.tracking.hooks import now_ms
 
 MAX_BODY = 10_000
+LOOK_EVERY_S = 5.0
+LOOKS = 4
+"""After so many looks in a row at the same, a worker stands still."""
+EX_SOFTWARE = 70
+"""Of sysexits(3): something is wrong inside; whoever supervises the worker starts it again."""
 
 log = logging.getLogger(__name__)
 
@@ -97,3 +103,55 @@ class Holds(bootsteps.StartStopStep):
                 valkey.client().zadd(held.unacked_index_key, dict.fromkeys(tags, clock.now_ms() / 1000), xx=True)
             except redis.RedisError as error:
                 log.warning("could not renew the hold on %d jobs: %s", len(tags), error)
+
+
+class Standstill(bootsteps.StartStopStep):
+    """Ends a worker that has taken jobs and begins none of them, though none of its processes works.
+
+    That can be left of a broker and a pool's processes that died at the same time: the worker then looks alive, renews
+    its hold, and its jobs would wait for ever. When it has ended, they go back to their queue.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        self._timer: Any = None
+        self._looks: dict[str, int] = {}
+        self._looked_at = 0.0
+        super().__init__(parent, **kwargs)
+
+    def start(self, parent: Any) -> None:
+        """Begins to look."""
+        self._looks = {}
+        self._timer = parent.timer.call_repeatedly(LOOK_EVERY_S, self.look, (parent,))
+
+    def stop(self, parent: Any) -> None:
+        """Ends it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def look(self, parent: Any) -> None:
+        """Notes which jobs wait in an idle worker. One that was itself stopped for a while begins anew."""
+        now = clock.monotonic()
+        was_stopped, self._looked_at = now - self._looked_at > 2 * LOOK_EVERY_S, now
+        works = any(_lives(one.worker_pid) for one in state.active_requests)
+        waiting = [] if works else [one.id for one in state.reserved_requests if _could_run(parent, one)]
+        before = {} if was_stopped else self._looks
+        self._looks = {job_id: before.get(job_id, 0) + 1 for job_id in waiting}
+        if stuck := [job_id for job_id, looks in self._looks.items() if looks >= LOOKS]:
+            log.critical("%d jobs were taken and are not begun, for example %s: this worker ends", len(stuck), stuck[0])
+            state.should_terminate = EX_SOFTWARE
+
+
+def _could_run(parent: Any, request: Any) -> bool:
+    """Not one that waits for its time, or for its rate limit."""
+    return request.eta is None and parent.task_buckets[request.name] is None
+
+
+def _lives(pid: int | None) -> bool:
+    try:
+        os.kill(pid or 0, 0)
+    except OSError:
+        return False
+    return True

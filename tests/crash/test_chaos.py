@@ -117,6 +117,7 @@ def test_random_kills_and_stops(processes: Processes, crashing_database: Postgre
 
     limit = clock.monotonic() + 240
     while clock.monotonic() < limit and set(counts()) != {State.COMPLETED}:
+        _supervise(processes)  # a worker that stands still ends, and whoever supervises it starts it again
         threading.Event().wait(0.5)
     assert _unfinished() == []
     stored = _stored()
