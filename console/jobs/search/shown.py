@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from console.errors import InvalidInput
 from console.jobs.filters import JobFilter
 from console.jobs.search.language import KEYS, PARAMETERS, combined, format_filter, to_filter, without
 from console.jobs.search.terms import COMPARES, STARTS_WITH, Term, read_value, write
@@ -66,7 +67,7 @@ class Shown:
         """What the fields of the form show."""
         shown = {name: self._only(name) for name in (*CHOICES, *TEXTS)}
         fields = {name: _typed(term) for name, term in shown.items() if term and _fits(term)}
-        if args := self._args():
+        if (args := self._args()) and _fits(args):
             fields |= {"args_path": args.key.removeprefix("args."), "args_value": _typed(args)}
         return fields | ({"internal": "1"} if self.wanted.internal else {})
 
@@ -74,7 +75,7 @@ class Shown:
     def rest(self) -> str:
         """The part of the search that the form has no field for, or more than a field can show."""
         shown = {term for name in (*CHOICES, *TEXTS) if (term := self._only(name)) and _fits(term)}
-        shown |= {args} if (args := self._args()) else set()
+        shown |= {args} if (args := self._args()) and _fits(args) else set()
         return write(term for term in without(self.terms, "internal") if term not in shown)
 
     def _only(self, key: str) -> Term | None:
@@ -100,7 +101,13 @@ def _argument(given: Mapping[str, Sequence[str]]) -> Iterable[Term]:
 
 
 def _fits(term: Term) -> bool:
-    return term.key not in CHOICES or (term.compare == "=" and not term.negated)
+    """Whether a field can show it, so that sending the form says the same again."""
+    if term.key in CHOICES:
+        return term.compare == "=" and not term.negated and term.value == term.value.strip()
+    try:
+        return bool(term.value) and read_value(term.key, _typed(term)) == term
+    except InvalidInput:
+        return False
 
 
 def _typed(term: Term) -> str:

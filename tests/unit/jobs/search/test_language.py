@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from console.errors import InvalidInput
@@ -193,6 +193,7 @@ def test_what_has_no_field_stays_in_the_box() -> None:
     assert search.of_state("COMPLETED") == "state:completed type:a type:b -queue:x 4711"
 
 
+@settings(max_examples=300)
 @given(st.lists(st.one_of(WORDS, st.text(max_size=3)), max_size=12).map("".join))
 def test_the_fields_of_the_form_say_what_the_box_says(text: str) -> None:
     try:
