@@ -18,6 +18,7 @@ from console.dispatch import views as dispatch_views
 from console.files import api as files_api
 from console.files import views as files_views
 from console.jobs import api as jobs_api
+from console.jobs import search_views as jobs_search_views
 from console.jobs import views as jobs_views
 from console.metrics import views as metrics_views
 from console.observe import api as observe_api
@@ -45,8 +46,8 @@ API_BLUEPRINTS = (
     files_api.blueprint, openapi_view.blueprint,
 )
 PAGE_BLUEPRINTS = (
-    jobs_views.blueprint, dispatch_views.blueprint, files_views.blueprint, overview_views.blueprint, health.blueprint,
-    metrics_views.blueprint,
+    jobs_search_views.blueprint, jobs_views.blueprint, dispatch_views.blueprint, files_views.blueprint,
+    overview_views.blueprint, health.blueprint, metrics_views.blueprint,
 )
 PLACES = ("overview.index", "jobs.index", "access.account")
 """The navigation, in its order."""
