@@ -101,6 +101,12 @@ class FlushRequest(BulkRequest):
     confirm: Confirmed = Field(description="Must be true: the jobs are gone afterwards.")
 
 
+class ExportRequest(JobsWanted):
+    """Which jobs to write into a file."""
+
+    format: Literal["csv", "json"] = Field("csv", description="Of the file.")
+
+
 class DispatchRequest(Input):
     """A job to run. `delay` and `at` exclude each other; with neither it runs as soon as a worker is free."""
 

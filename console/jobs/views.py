@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from flask import Blueprint, flash, render_template, request, url_for
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -16,6 +18,8 @@ from console.files.service import results_of
 from console.jobs import bulk, lineage, queries, service
 from console.jobs.filters import Cursor, JobFilter, parse_time
 from console.jobs.rules import REASONS, WAITING
+from console.jobs.search.columns import COLUMNS, columns_of
+from console.jobs.search.saved import list_saved
 from console.jobs.search.shown import ADDRESS, Shown, shown
 from console.jobs.selection import Outcome, do_to_each
 from console.jobs.tracebacks import parts
@@ -48,13 +52,12 @@ def index() -> Response | tuple[str, int]:
         page=page,
         search=search,
         wanted=wanted,
-        known=queries.known_values(session),
         counts=queries.count_by_state(session, replace(wanted, states=())),
         total=queries.count_jobs(session, wanted, None if cursor else page),
         cursor=cursor,
-        scan=queries.TEXT_SCAN,
+        **_frame(session, request.args.get("columns", "")),
     )
-    return htmx.shown_as(shown, url_for("jobs.index", q=search.q or None, cursor=request.args.get("cursor") or None))
+    return htmx.shown_as(shown, _here(q=search.q or None, cursor=request.args.get("cursor") or None))
 
 
 def _misunderstood(template: str, error: InvalidInput) -> tuple[str, int]:
@@ -68,13 +71,30 @@ def _misunderstood(template: str, error: InvalidInput) -> tuple[str, int]:
         wanted=empty.wanted,
         typed=request.args.get("q", ""),
         error=error.detail,
-        known=queries.known_values(session),
         counts=queries.count_by_state(session, empty.wanted),
         total=(0, True),
         cursor=None,
-        scan=queries.TEXT_SCAN,
+        **_frame(session, ""),
     )
     return shown, 200 if htmx.is_fragment() else error.status
+
+
+def _frame(session: Session, columns: str) -> dict[str, Any]:
+    """What stands around a list of jobs."""
+    return {
+        "known": queries.known_values(session),
+        "saved": list_saved(session, current_actor()),
+        "columns": columns_of(session, current_actor(), columns),
+        "all_columns": COLUMNS,
+        "asked_columns": columns,
+        "here": _here,
+        "scan": queries.TEXT_SCAN,
+    }
+
+
+def _here(**more: str | None) -> str:
+    """An address of the list, with the columns that this one names."""
+    return url_for("jobs.index", **more, columns=request.args.get("columns") or None)  # type: ignore[arg-type]
 
 
 @blueprint.get("/jobs/newer")

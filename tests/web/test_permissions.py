@@ -35,7 +35,7 @@ PAGES = {
 API = {
     "openapi.show": ALL,
     "searches_api.index": STAFF, "searches_api.create": STAFF, "searches_api.destroy": STAFF,
-    "searches_api.export_create": STAFF,
+    "jobs_api.exports_create": STAFF,
     "jobs_api.index": STAFF, "jobs_api.show": STAFF, "jobs_api.types_index": STAFF,
     "jobs_api.retry_create": STAFF, "jobs_api.retries_create": STAFF,
     "jobs_api.cancellation_create": STAFF, "jobs_api.cancellations_create": STAFF,
