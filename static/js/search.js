@@ -11,7 +11,7 @@ let timer = 0;
 let asked = null;
 
 list.id = "search-options";
-list.className = "options";
+list.className = "suggestions";
 list.setAttribute("role", "listbox");
 list.setAttribute("aria-label", "Suggestions");
 list.hidden = true;
@@ -24,7 +24,7 @@ const isBox = (element) => element instanceof HTMLInputElement && element.datase
 function describe() {
   const input = document.querySelector("[data-complete]");
   if (!input) return;
-  if (!list.isConnected) document.body.append(list, told);
+  if (!list.isConnected) document.querySelector("main").append(list, told); // beside what is morphed
   input.setAttribute("role", "combobox");
   input.setAttribute("aria-autocomplete", "list");
   input.setAttribute("aria-controls", list.id);
@@ -161,6 +161,19 @@ document.addEventListener("click", (event) => {
   if (!isBox(event.target) && !list.contains(event.target)) close();
 });
 document.addEventListener("submit", close);
+
+// A menu closes when one goes elsewhere, and with Escape.
+const menus = () => [...document.querySelectorAll("details[data-drop][open]")];
+document.addEventListener("click", (event) => {
+  for (const menu of menus()) menu.open = menu.contains(event.target);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of menus()) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
 document.addEventListener("htmx:afterSettle", describe);
 document.addEventListener("live:morphed", describe);
 addEventListener("resize", close);
