@@ -30,6 +30,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "prune": ("console.commands.prune:prune", "Delete what is kept no longer."),
     "refused": ("console.commands.refused:refused", "Events that could not be stored: look, replay, drop."),
     "cancel": ("console.commands.cancel:cancel", "Cancel jobs."),
+    "export": ("console.commands.export:export", "Write jobs into a file."),
+    "searches": ("console.commands.searches:searches", "List, keep and delete saved searches."),
     "dispatch": ("console.commands.dispatch:dispatch", "Dispatch jobs."),
     "users": ("console.commands.users:users", "List, add and change people."),
     "tokens": ("console.commands.tokens:tokens", "Make, list and revoke API tokens."),

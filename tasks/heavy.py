@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
@@ -21,6 +22,7 @@ from console.jobs import queries
 from console.jobs.filters import Cursor, JobFilter, parse_states
 from console.jobs.policies import Fixed
 from console.jobs.registry import DISPATCHING
+from console.jobs.search.language import format_filter, parse
 from tasks.errors import PermanentFailure
 from tasks.job import Job
 
@@ -39,7 +41,12 @@ COLUMNS = (
     "reason",
     "error_type",
     "error_message",
+    "tags",
+    "source",
+    "retry_of",
+    "retried_as",
 )
+_JSON_END = "\n]\n"
 IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tiff"})
 
 
@@ -89,8 +96,13 @@ class HeavyJob(Job):
 
 
 class ExportPayload(BaseModel):
-    """Which jobs to export; as the filter of the jobs list. `states`: any case."""
+    """Which jobs to export; as the filter of the jobs list. `states`: any case.
 
+    `filter`: a whole filter as JSON, in place of the others; exports that the Jobs page starts have it.
+    """
+
+    format: Literal["csv", "json"] = "csv"
+    filter: str = Field("", max_length=20_000)
     states: list[str] = Field(default_factory=list)
     queue: str = ""
     type: str = ""
@@ -101,9 +113,25 @@ class ExportPayload(BaseModel):
     def _known(cls, states: list[str]) -> list[str]:
         return [str(state) for state in parse_states(states)]
 
+    @field_validator("filter")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        """What a search could mean, so that it cannot fail in the middle."""
+        try:
+            parse(format_filter(JobFilter.from_json(text))) if text else None
+        except (ValueError, TypeError, KeyError, AttributeError, InvalidInput) as error:
+            raise ValueError(f"It is no filter that Celeriac wrote: {error}") from None
+        return text
+
+    def wanted(self) -> JobFilter:
+        """The jobs that are meant."""
+        if self.filter:
+            return JobFilter.from_json(self.filter)
+        return JobFilter(states=parse_states(self.states), queue=self.queue, type=self.type, text=self.text)
+
 
 class ExportJobs(HeavyJob):
-    """Writes matching jobs to a CSV file, newest first."""
+    """Writes matching jobs to a CSV or JSON file, newest first."""
 
     name = "heavy.export_jobs"
     schema = ExportPayload
@@ -111,20 +139,17 @@ class ExportJobs(HeavyJob):
 
     def handle(self, payload: ExportPayload) -> dict[str, Any]:
         """Returns the file's path and how many jobs it holds."""
-        wanted = JobFilter(
-            states=parse_states(payload.states), queue=payload.queue, type=payload.type, text=payload.text
-        )
-        path, checkpoint = self.folder() / "jobs.csv", self.checkpoint()
+        wanted, is_csv = payload.wanted(), payload.format == "csv"
+        path, checkpoint = self.folder() / f"jobs.{payload.format}", self.checkpoint()
         kept = checkpoint.read()
         with db.reading() as session:
             total = max(1, queries.count_jobs(session, wanted)[0])
         with path.open("a", newline="", encoding="utf-8") as file:
             file.truncate(int(kept.get("bytes", 0)))
-            writer, rows = csv.writer(file), int(kept.get("rows", 0))
-            if not rows:
-                writer.writerow(COLUMNS)
+            rows, write = int(kept.get("rows", 0)), _write_csv if is_csv else _write_json
             for jobs, following in _pages(wanted, Cursor.decode(str(kept.get("cursor", "")))):
-                writer.writerows([_cell(getattr(job, name)) for name in COLUMNS] for job in jobs)
+                write(file, jobs, is_first=not rows)
+                file.write(_JSON_END if following is None and not is_csv else "")
                 file.flush()
                 os.fsync(file.fileno())
                 rows += len(jobs)
@@ -196,6 +221,27 @@ class Thumbnails(HeavyJob):
         return {"folder": target.name, "made": made, "pictures": len(found), "unreadable": bad[:100]}
 
 
+def _write_csv(file: IO[str], jobs: Sequence[queries.JobLine], *, is_first: bool) -> None:
+    writer = csv.writer(file)
+    if is_first:
+        writer.writerow(COLUMNS)
+    writer.writerows([_cell(_told(job, name)) for name in COLUMNS] for job in jobs)
+
+
+def _write_json(file: IO[str], jobs: Sequence[queries.JobLine], *, is_first: bool) -> None:
+    """One list, a job on each line, that `_JSON_END` makes whole."""
+    lines = [json.dumps({name: _told(job, name) for name in COLUMNS}) for job in jobs]
+    file.write("[\n" if is_first else ",\n" if lines else "")
+    file.write(",\n".join(lines))
+
+
+def _told(job: queries.JobLine, name: str) -> Any:
+    value = getattr(job, name)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _pages(wanted: JobFilter, cursor: Cursor | None) -> Iterator[tuple[list[queries.JobLine], Cursor | None]]:
     while True:
         with db.reading() as session:
@@ -210,7 +256,7 @@ def _cell(value: Any) -> str:
     """A cell that a spreadsheet does not take for a formula."""
     if value is None:
         return ""
-    text = value.isoformat() if hasattr(value, "isoformat") else str(value)
+    text = ", ".join(value) if isinstance(value, list) else str(value)
     return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
 from sqlalchemy import inspect
 from sqlalchemy.engine import make_url
 
-from console import db
+from console import clock, db
 from console.actor import Actor
 from console.config import settings, without_password
-from console.errors import NotConfigured
+from console.errors import InvalidInput, NotConfigured
 from console.jobs.filters import JobFilter
 from console.jobs.rules import State
+from console.jobs.search.language import combined, to_filter
 
 FAILED_STATES = (State.RETRYABLE, State.FAILED)
 
@@ -55,6 +57,13 @@ def job_options(command: CommandT) -> CommandT:
     """Adds the options that say which jobs are meant."""
     options = (
         click.option(
+            "--filter",
+            "filter_",
+            default="",
+            metavar="SEARCH",
+            help="A search as on the Jobs page: 'error:Timeout* args.user_id:42 after:2h'.",
+        ),
+        click.option(
             "--text",
             default="",
             metavar="TEXT",
@@ -68,6 +77,15 @@ def job_options(command: CommandT) -> CommandT:
     return command
 
 
-def failed_jobs(queue: str, type_: str, text: str) -> JobFilter:
-    """The failed jobs that the options name."""
-    return JobFilter(states=FAILED_STATES, queue=queue, type=type_, text=text)
+def failed_jobs(queue: str, type_: str, text: str, filter_: str = "") -> JobFilter:
+    """The failed jobs that the options name. Raises `InvalidInput`."""
+    wanted = jobs_of(queue, type_, text, filter_)
+    states = tuple(state for state in FAILED_STATES if not wanted.states or state in wanted.states)
+    if not states:
+        raise InvalidInput("This command is for failed jobs. Leave state: out of --filter, or say state:failed.")
+    return replace(wanted, states=states)
+
+
+def jobs_of(queue: str, type_: str, text: str, filter_: str) -> JobFilter:
+    """The jobs that the options name. Raises `InvalidInput`."""
+    return to_filter(combined(filter_, {"queue": [queue], "type": [type_], "text": [text]}), clock.now())

@@ -17,19 +17,19 @@ HEADS = ("ID", "STATE", "TYPE", "QUEUE", "ATTEMPTS", "FAILED", "ERROR")
     epilog=examples(
         "celeriac failed",
         "celeriac failed --queue emails --limit 10",
-        "celeriac failed --text Timeout --json",
+        "celeriac failed --filter 'error:Timeout* args.user_id:42 after:2h' --json",
     )
 )
 @job_options
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many at most.")
 @click.option("--json", "is_json", is_flag=True, help="Print what GET /api/v1/jobs would answer.")
-def failed(queue: str, type_: str, text: str, limit: int, is_json: bool) -> None:
+def failed(queue: str, type_: str, text: str, filter_: str, limit: int, is_json: bool) -> None:
     """List failed jobs, newest first.
 
     A job that is RETRYABLE can be retried; one that is FAILED was retried already, or its payload was not kept.
     """
     require_database()
-    wanted = failed_jobs(queue, type_, text)
+    wanted = failed_jobs(queue, type_, text, filter_)
     with db.reading() as session:
         page = list_jobs(session, wanted, limit=limit)
         total, is_exact = count_jobs(session, wanted)

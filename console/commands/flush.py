@@ -10,19 +10,24 @@ from console import db
 from console.commands import output
 from console.commands.context import examples, failed_jobs, job_options, operator, require_database
 from console.jobs import bulk
+from console.jobs.filters import JobFilter
 from console.jobs.queries import count_jobs
 
 
-@click.command(epilog=examples("celeriac flush --yes", "celeriac flush --queue emails"))
+@click.command(
+    epilog=examples(
+        "celeriac flush --yes", "celeriac flush --queue emails", "celeriac flush --filter 'type:reports.* before:7d'"
+    )
+)
 @job_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON.")
-def flush(queue: str, type_: str, text: str, yes: bool, is_json: bool) -> None:
+def flush(queue: str, type_: str, text: str, filter_: str, yes: bool, is_json: bool) -> None:
     """Delete failed jobs with all that is known of them. They cannot be had back."""
     require_database()
-    wanted = failed_jobs(queue, type_, text)
+    wanted = failed_jobs(queue, type_, text, filter_)
     if not yes:
-        _ask(*_count(queue, type_, text))
+        _ask(*_count(wanted))
     count = bulk.do_to_all(db.writing, bulk.FLUSH, operator(), wanted)
     if is_json:
         output.as_json({"count": count})
@@ -30,9 +35,9 @@ def flush(queue: str, type_: str, text: str, yes: bool, is_json: bool) -> None:
         click.echo(f"Deleted {output.counted(count, 'failed job')}.")
 
 
-def _count(queue: str, type_: str, text: str) -> tuple[int, bool]:
+def _count(wanted: JobFilter) -> tuple[int, bool]:
     with db.reading() as session:
-        return count_jobs(session, failed_jobs(queue, type_, text))
+        return count_jobs(session, wanted)
 
 
 def _ask(count: int, is_exact: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from console import db
@@ -21,31 +23,33 @@ ALL = "failed"
     epilog=examples(
         "celeriac retry 0199c2f1-6a5e-7cc3-98c4-dc0c0c07398f",
         "celeriac retry failed",
-        "celeriac retry failed --queue emails --text Timeout --dry-run",
+        "celeriac retry --filter 'queue:emails error:Timeout*' --dry-run",
     )
 )
-@click.argument("ids", nargs=-1, required=True, metavar="ID…|failed")
+@click.argument("ids", nargs=-1, metavar="ID…|failed")
 @job_options
 @click.option("--dry-run", is_flag=True, help="Say how many would be retried, and retry none. For `failed` only.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON.")
-def retry(ids: tuple[str, ...], queue: str, type_: str, text: str, dry_run: bool, is_json: bool) -> None:
-    """Run failed jobs again: those named, or with `failed` all that failed.
+def retry(
+    ids: tuple[str, ...], queue: str, type_: str, text: str, filter_: str, dry_run: bool, is_json: bool
+) -> None:
+    """Run failed jobs again: those named, or with `failed` or --filter all that match.
 
     Each is run as a new job; the old one and the new one name each other. One that was retried already is not
     retried twice. The exit code is 0 when every job named was retried.
     """
     require_database()
     broker()  # says so now when none is known
-    if ids == (ALL,):
-        _retry_all(failed_jobs(queue, type_, text), dry_run, is_json)
+    if ids == (ALL,) or (filter_ and not ids):
+        _retry_all(failed_jobs(queue, type_, text, filter_), dry_run, is_json)
         return
-    if ALL in ids or queue or type_ or text or dry_run:
-        raise click.UsageError("Name jobs by their ids, or say `failed`; the other options go with `failed` only.")
+    if not ids or ALL in ids or queue or type_ or text or filter_ or dry_run:
+        raise click.UsageError("Name jobs by their ids, or say `failed` or --filter; the rest goes with these two.")
     do_to_each(ids, service.retry_job, "retried_as", lambda job_id, new_id: f"{job_id} runs again as {new_id}", is_json)
 
 
 def _retry_all(wanted: JobFilter, dry_run: bool, is_json: bool) -> None:
-    retryable = JobFilter((State.RETRYABLE,), queue=wanted.queue, type=wanted.type, text=wanted.text, ours=True)
+    retryable = replace(wanted, states=(State.RETRYABLE,), ours=True)
     if dry_run:
         with db.reading() as session:
             count, is_exact = count_jobs(session, retryable)

@@ -22,6 +22,7 @@ from console.jobs.schemas import (
     Count,
     Dispatched,
     DispatchRequest,
+    ExportRequest,
     FlushRequest,
     JobDetailAnswer,
     JobList,
@@ -33,6 +34,7 @@ from console.jobs.schemas import (
     job_list_answer,
     job_type_answer,
 )
+from console.jobs.search.export import start_export
 from console.web import database
 from console.web.permissions import current_actor, requires
 from console.web.rest import Answer, Input, Output, endpoint, idempotency_key, request_hash
@@ -111,6 +113,17 @@ def flushes_create(body: FlushRequest) -> Count:
     return _do_to_all(bulk.FLUSH, body)
 
 
+@blueprint.post("/jobs/exports")
+@requires(Permission.JOBS_READ)
+@endpoint(body=ExportRequest, answer=Dispatched, status=201, idempotent=True)
+def exports_create(body: ExportRequest) -> Answer:
+    """Write all jobs that match into a file.
+
+    The answer is the job that does it; when it is COMPLETED, its page offers the file.
+    """
+    return _once(body, partial(_export, body))
+
+
 @blueprint.get("/job-types")
 @requires(Permission.JOBS_READ)
 @endpoint(answer=JobTypeList)
@@ -125,6 +138,11 @@ def _dispatch(body: DispatchRequest, session: Session) -> tuple[int, Output]:
     )
     job = job_answer(queries.get_job(session, ids[0]).line) if len(ids) == 1 else None
     return 201 if are_new else 200, Dispatched(ids=ids, job=job)
+
+
+def _export(body: ExportRequest, session: Session) -> tuple[int, Output]:
+    job_id = start_export(session, current_actor(), body.filter(), body.format)
+    return 201, Dispatched(ids=[job_id], job=job_answer(queries.get_job(session, job_id).line))
 
 
 def _retry(job_id: str, session: Session) -> tuple[int, Output]:

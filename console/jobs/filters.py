@@ -18,7 +18,8 @@ from console.jobs.rules import State
 class Condition:
     """One qualifier of a search beside the fields of `JobFilter`, for example `attempt:>2`.
 
-    `key` says what is looked at, `compare` how (one of `= > >= < <=`), `negated` that it must not hold.
+    `key` says what is looked at (`search.language.KEYS`, and `text`), `compare` how (one of `= > >= < <=`, and `^` for
+    "begins with"), `negated` that it must not hold. Several of one key mean "one of them".
     """
 
     key: str
@@ -77,11 +78,6 @@ class JobFilter:
             conditions=tuple(Condition(**one) for one in kept.get("conditions", ())),
             **{name: kept[name] for name in ("queue", "type", "text", "internal", "ours") if name in kept},
         )
-
-    @property
-    def is_counted(self) -> bool:
-        """Whether the counts by type, queue and state answer how many match, without looking at jobs."""
-        return not (self.text or self.before or self.after or self.conditions)
 
 
 def parse_states(words: list[str]) -> tuple[State, ...]:

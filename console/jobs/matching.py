@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import product
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -19,6 +20,7 @@ from console.jobs import new_jobs, outbox, queries, sets
 from console.jobs.filters import JobFilter
 from console.jobs.models import JobStatus
 from console.jobs.rules import FAILURES, WAITING, State, retries_of, version
+from console.jobs.search import reach
 from console.jobs.sendable import why_not
 from console.jobs.tally import Tally
 from console.tracking.events import Kind
@@ -122,16 +124,15 @@ def _choose(
 ) -> list[Row[Any]]:
     """Matching rows, locked; those somebody else has locked are left to them.
 
-    State after state, so that each is a walk along an index and nothing has to be sorted.
+    Queue, type and state one after another, so that each is a walk along an index and nothing has to be sorted.
     """
     shown = [getattr(JobStatus, name) for name in columns]
-    where = queries.conditions(wanted)
-    if wanted.text:
-        where.append(queries.text_condition(wanted.text))
+    states = [state for state in State if state in possible and (not wanted.states or state in wanted.states)]
     rows: list[Row[Any]] = []
-    for state in State:
-        if state not in possible or (wanted.states and state not in wanted.states) or len(rows) == limit:
-            continue
-        walk = select(*shown).where(*where, JobStatus.state == state).order_by(JobStatus.enqueued_at.desc())
+    for branch, state in product(reach.branches(wanted), states):
+        if len(rows) == limit:
+            break
+        where = [*queries.conditions(branch), JobStatus.state == state]
+        walk = select(*shown).where(*where).order_by(JobStatus.enqueued_at.desc())
         rows += session.execute(walk.limit(limit - len(rows)).with_for_update(skip_locked=True))
     return rows

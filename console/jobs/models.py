@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, SmallInteger, String, Text, text
+from sqlalchemy import BigInteger, Boolean, Index, Integer, SmallInteger, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, deferred, mapped_column
 
 from console.db import Base
@@ -178,6 +178,29 @@ class StreamCheckpoint(Base):
     stream: Mapped[str] = mapped_column(String(64), primary_key=True)
     last_id: Mapped[str] = mapped_column(String(64), default="0-0")
     moved_at: Mapped[datetime | None]
+
+
+class SavedSearch(Base):
+    """A search that somebody keeps under a name: for themselves, or for all who may see jobs."""
+
+    __tablename__ = "saved_search"
+    __table_args__ = (UniqueConstraint("owner", "name"), Index("ix_saved_search_shared", "shared", "name"))
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(255), doc="As the audit log names them: ada@example.com, token:ci")
+    name: Mapped[str] = mapped_column(String(80))
+    q: Mapped[str] = mapped_column(Text, doc="As it was typed: 2h stays two hours before whenever it is used")
+    shared: Mapped[bool] = mapped_column(Boolean)
+    changed_at: Mapped[datetime]
+
+
+class ChosenColumns(Base):
+    """Which columns of the list of jobs a person wants to see."""
+
+    __tablename__ = "chosen_columns"
+
+    owner: Mapped[str] = mapped_column(String(255), primary_key=True)
+    names: Mapped[str] = mapped_column(Text, doc="Comma-separated, in their order")
 
 
 def columns() -> list[Any]:

@@ -17,7 +17,6 @@ from sqlalchemy import (
     desc,
     func,
     literal_column,
-    or_,
     select,
     tuple_,
     union_all,
@@ -26,9 +25,11 @@ from sqlalchemy.orm import Session, undefer
 
 from console import clock
 from console.errors import NotFound
-from console.jobs.filters import Cursor, JobFilter
+from console.jobs.filters import Condition, Cursor, JobFilter
 from console.jobs.models import FOREIGN, JobAttempt, JobCount, JobStatus
 from console.jobs.rules import State, moments_of
+from console.jobs.search import reach
+from console.jobs.search.sql import sql_of
 from console.jobs.sendable import why_not_ours
 
 TEXT_SCAN = 20_000
@@ -166,23 +167,24 @@ def count_jobs(session: Session, wanted: JobFilter, first: Page | None = None) -
 
     `first`: the first page of them, where that is read already; if all are on it, they are not looked for again.
     """
-    if wanted.is_counted:
+    if reach.is_counted(wanted):
         total = sum(count_by_state(session, wanted).values())
-        others = _count_foreign(session, wanted) if wanted.ours else 0
+        others = sum(_count_foreign(session, one) for one in reach.branches(wanted)) if wanted.ours else 0
         if others < COUNT_LIMIT:
             return max(0, total - others), True
     if first is not None and first.next is None:
         return len(first.jobs), True
-    limit = TEXT_SCAN if wanted.text else COUNT_LIMIT
-    settled = settle(session, wanted)
-    walks = [_walk(settled, state, None, limit, (JobStatus.id,)).subquery() for state in _walked(settled)]
+    is_scanned = reach.is_scanned(wanted)
+    limit = TEXT_SCAN if is_scanned else COUNT_LIMIT
+    walks = [walk.subquery() for walk in _walks(settle(session, wanted), None, limit, (JobStatus.id,))]
     matching = sum(session.scalar(select(func.count()).select_from(walk)) or 0 for walk in walks)
-    return (matching, True) if wanted.text else (min(matching, limit), matching < limit)
+    return (matching, True) if is_scanned else (min(matching, limit), matching < limit)
 
 
 def count_by_state(session: Session, wanted: JobFilter) -> dict[State, int]:
-    """How many jobs of the filter's type, queue and states are in each state; text and times are ignored."""
-    query = select(JobCount.state, func.sum(JobCount.n)).group_by(JobCount.state)
+    """How many jobs of the filter's types, queues and states are in each state; the rest of it is ignored."""
+    named = [one for one in wanted.conditions if one.key in ("queue", "type")]
+    query = select(JobCount.state, func.sum(JobCount.n)).group_by(JobCount.state).where(*sql_of(named, JobCount))
     if wanted.type:
         query = query.where(JobCount.type == wanted.type)
     if wanted.queue:
@@ -247,22 +249,22 @@ _DEFERRED = ("timeline", "payload", "message", "arguments", "result", "traceback
 
 
 def settle(session: Session, wanted: JobFilter) -> JobFilter:
-    """The filter with `back_to` set: when it has a text, to the oldest job that the text is looked for in.
+    """The filter with `back_to` set: where no index answers all of it, to the oldest job that is looked at (`reach`).
 
     It stays as it is when that is settled already, or when fewer than `TEXT_SCAN` jobs fit the other conditions.
     """
-    if not wanted.text or wanted.back_to:
+    if not reach.is_scanned(wanted) or wanted.back_to:
         return wanted
-    untold = replace(wanted, text="", internal=True, ours=False)  # so that the index alone answers
-    walks = [_walk(untold, state, None, TEXT_SCAN, (JobStatus.enqueued_at,)).subquery() for state in _walked(untold)]
-    newest = union_all(*(select(walk) for walk in walks)).order_by(desc("enqueued_at"))
+    walks = _walks(reach.indexed(wanted), None, TEXT_SCAN, (JobStatus.enqueued_at,))
+    newest = union_all(*(select(walk.subquery()) for walk in walks)).order_by(desc("enqueued_at"))
     last = session.scalar(newest.offset(TEXT_SCAN - 1).limit(1))
     return wanted if last is None else replace(wanted, back_to=Cursor(last, ""))
 
 
 def conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
-    """The filter's conditions except states and text."""
-    found: list[ColumnElement[bool]] = []
+    """The filter's conditions except states."""
+    text = (Condition("text", wanted.text),) if wanted.text else ()
+    found = sql_of((*text, *wanted.conditions))
     if wanted.queue:
         found.append(JobStatus.queue == wanted.queue)
     if wanted.type:
@@ -289,22 +291,21 @@ def _count_foreign(session: Session, wanted: JobFilter) -> int:
     return session.scalar(select(func.count()).select_from(found)) or 0
 
 
-def text_condition(text: str) -> ColumnElement[bool]:
-    """Where a search looks; `%` and `_` stand for themselves."""
-    pattern = "%" + text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
-    told = (JobStatus.error_type, JobStatus.error_message, JobStatus.payload, JobStatus.arguments)
-    columns = (JobStatus.id, JobStatus.type, *told)
-    return or_(*(column.ilike(pattern, escape="\\") for column in columns))
-
-
 def _newest(session: Session, wanted: JobFilter, cursor: Cursor | None, limit: int) -> Sequence[Row[Any]]:
-    """Rows newest first, merged from one index walk per state: with a state, every filter has an index."""
+    """Rows newest first, merged from walks along an index."""
     shown = tuple(getattr(JobStatus, name) for name in LINE_COLUMNS)
-    walks = [_walk(wanted, state, cursor, limit, shown) for state in _walked(wanted)]
+    walks = _walks(wanted, cursor, limit, shown)
     if len(walks) == 1:
         return session.execute(walks[0]).all()
     merged = union_all(*(select(walk.subquery()) for walk in walks)).order_by(desc("enqueued_at"), desc("id"))
     return session.execute(merged.limit(limit)).all()
+
+
+def _walks(wanted: JobFilter, cursor: Cursor | None, limit: int, shown: Sequence[Any]) -> list[Select[Any]]:
+    """One per state, queue and type: with these, every filter has an index."""
+    return [
+        _walk(branch, state, cursor, limit, shown) for branch in reach.branches(wanted) for state in _walked(branch)
+    ]
 
 
 def _walked(wanted: JobFilter) -> tuple[State | None, ...]:
@@ -318,8 +319,6 @@ def _walk(
     where = conditions(wanted)
     if state is not None:
         where.append(JobStatus.state == state)
-    if wanted.text:
-        where.append(text_condition(wanted.text))
     if cursor is not None:
         where += [_place() < _as_place(cursor), JobStatus.enqueued_at <= cursor.enqueued_at]  # the second has an index
     newest = [column.desc() for column in (JobStatus.enqueued_at, JobStatus.id) if column in shown]

@@ -6,12 +6,15 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue, StringConstraints
 
-from console.jobs.filters import JobFilter, parse_states
+from console import clock
+from console.jobs.filters import JobFilter
 from console.jobs.queries import JobDetail, JobLine, Page
 from console.jobs.registry import JobType
 from console.jobs.rules import REASONS, State
+from console.jobs.search.language import combined, to_filter
+from console.jobs.search.terms import MAX_TEXT
 from console.jobs.service import DispatchOptions
 from console.web.rest import Input, Instant, Line, Output, PageQuery
 
@@ -23,6 +26,7 @@ _MEANINGS = (
     "itself; RETRYABLE failed for good and can be retried by hand; FAILED failed for good, and was retried already or "
     "its payload was not kept; COMPLETED and CANCELLED ended."
 )
+_Q = "A search as in the box of the Jobs page: state:failed error:Timeout* args.user_id:42 after:2h."
 _TEXT = "Part of the id, type, error, payload or arguments; looks at the newest 20,000 that fit the rest."
 _UNIQUE_KEY = "While a job with this key has not ended, that job is the answer, and no other is made."
 
@@ -48,6 +52,7 @@ def _in_utc(at: datetime) -> datetime:
 
 
 Time = Annotated[AwareDatetime, BeforeValidator(_as_written), AfterValidator(_in_utc)]
+Query = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 Tag = Annotated[Line, Field(min_length=1, max_length=64)]
 
 
@@ -64,6 +69,7 @@ Confirmed = Annotated[Literal[True], BeforeValidator(_is_true)]
 class JobsWanted(Input):
     """Which jobs are meant. Every condition that is given must hold."""
 
+    q: Query = Field("", description=_Q)
     state: list[Line] = Field([], max_length=50, description=f"State names; FAILED includes RETRYABLE. {_MEANINGS}")
     queue: Line = Field("", description="Name of a queue.")
     type: Line = Field("", description="Name of a job type.")
@@ -73,16 +79,10 @@ class JobsWanted(Input):
     internal: bool = Field(False, description="Include the upkeep jobs of Celeriac itself.")
 
     def filter(self) -> JobFilter:
-        """As the queries take it. Raises `InvalidInput` for a state that does not exist."""
-        return JobFilter(
-            states=parse_states(self.state),
-            queue=self.queue,
-            type=self.type,
-            text=self.text,
-            before=self.before,
-            after=self.after,
-            internal=self.internal,
-        )
+        """As the queries take it. Raises `InvalidInput`."""
+        times = {name: [at.isoformat()] for name in ("before", "after") if (at := getattr(self, name))}
+        given = {"state": self.state, "queue": [self.queue], "type": [self.type], "text": [self.text]} | times
+        return to_filter(combined(self.q, given | {"internal": ["1"] if self.internal else []}), clock.now())
 
 
 class JobsQuery(JobsWanted, PageQuery):
@@ -99,6 +99,12 @@ class FlushRequest(BulkRequest):
     """Which failed jobs to delete. What is deleted cannot be had back, so it has to be said twice."""
 
     confirm: Confirmed = Field(description="Must be true: the jobs are gone afterwards.")
+
+
+class ExportRequest(JobsWanted):
+    """Which jobs to write into a file."""
+
+    format: Literal["csv", "json"] = Field("csv", description="Of the file.")
 
 
 class DispatchRequest(Input):

@@ -6,16 +6,21 @@ from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, flash, render_template, request, url_for
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
+from console import clock
 from console.access.rules import Permission
 from console.audit.queries import entries_of
 from console.errors import CeleriacError, InvalidInput
 from console.files.service import results_of
 from console.jobs import bulk, lineage, queries, service
-from console.jobs.filters import Cursor, JobFilter, parse_states, parse_time
+from console.jobs.filters import Cursor, JobFilter, parse_time
 from console.jobs.rules import REASONS, WAITING
+from console.jobs.search.columns import COLUMNS, columns_of
+from console.jobs.search.saved import list_saved
+from console.jobs.search.shown import ADDRESS, Shown, shown
 from console.jobs.selection import Outcome, do_to_each
 from console.jobs.tracebacks import parts
 from console.web import database, htmx
@@ -24,7 +29,6 @@ from console.web.permissions import current_actor, requires
 
 PAGE = 50
 CONFIRMATION = "flush"
-FILTERS = ("state", "queue", "type", "text", "before", "after", "internal")
 
 blueprint = Blueprint("jobs", __name__)
 blueprint.add_app_template_filter(parts, "traceback_parts")
@@ -32,27 +36,65 @@ blueprint.add_app_template_filter(parts, "traceback_parts")
 
 @blueprint.get("/jobs")
 @requires(Permission.JOBS_READ)
-def index() -> str:
+def index() -> Response | tuple[str, int]:
     """Jobs, newest first. htmx gets the list alone."""
+    template = "jobs/_list.html" if htmx.is_fragment() else "jobs/index.html"
+    try:
+        search = _search(request.args)
+    except InvalidInput as error:
+        return _misunderstood(template, error)
     session = database.session()
-    wanted = queries.settle(session, _wanted(request.args))
+    wanted = queries.settle(session, search.wanted)
     cursor = Cursor.decode(request.args.get("cursor", ""))
     page = queries.list_jobs(session, wanted, cursor, PAGE)
-    queues, types = queries.known_values(session)
-    kept = _kept(request.args)
-    return render_template(
-        "jobs/_list.html" if htmx.is_fragment() else "jobs/index.html",
+    shown = render_template(
+        template,
         page=page,
+        search=search,
         wanted=wanted,
-        args=kept | _cursor(),
-        queues=queues,
-        types=types,
         counts=queries.count_by_state(session, replace(wanted, states=())),
         total=queries.count_jobs(session, wanted, None if cursor else page),
-        scan=queries.TEXT_SCAN,
-        first_url=url_for("jobs.index", **kept),
-        next_url=url_for("jobs.index", **kept, cursor=page.next.encode()) if page.next else None,
+        cursor=cursor,
+        **_frame(session, request.args.get("columns", "")),
     )
+    return htmx.shown_as(shown, _here(q=search.q or None, cursor=request.args.get("cursor") or None))
+
+
+def _misunderstood(template: str, error: InvalidInput) -> tuple[str, int]:
+    """What is wrong with the search, with what was typed. htmx shows nothing but a success."""
+    session = database.session()
+    empty = Shown((), JobFilter())
+    shown = render_template(
+        template,
+        page=queries.Page([], None),
+        search=empty,
+        wanted=empty.wanted,
+        typed=request.args.get("q", ""),
+        error=error.detail,
+        counts=queries.count_by_state(session, empty.wanted),
+        total=(0, True),
+        cursor=None,
+        **_frame(session, ""),
+    )
+    return shown, 200 if htmx.is_fragment() else error.status
+
+
+def _frame(session: Session, columns: str) -> dict[str, Any]:
+    """What stands around a list of jobs."""
+    return {
+        "known": queries.known_values(session),
+        "saved": list_saved(session, current_actor()),
+        "columns": columns_of(session, current_actor(), columns),
+        "all_columns": COLUMNS,
+        "asked_columns": columns,
+        "here": _here,
+        "scan": queries.TEXT_SCAN,
+    }
+
+
+def _here(**more: str | None) -> str:
+    """An address of the list, with the columns that this one names."""
+    return url_for("jobs.index", **more, columns=request.args.get("columns") or None)  # type: ignore[arg-type]
 
 
 @blueprint.get("/jobs/newer")
@@ -60,7 +102,7 @@ def index() -> str:
 def newer_show() -> dict[str, int]:
     """How many matching jobs came after the one at the top of a list."""
     top = Cursor.decode(request.args.get("top", ""))
-    return {"count": queries.newer_than(database.session(), _wanted(request.args), top) if top else 0}
+    return {"count": queries.newer_than(database.session(), _search(request.args).wanted, top) if top else 0}
 
 
 @blueprint.get("/jobs/<path:job_id>")
@@ -158,26 +200,26 @@ def flush_create() -> Response:
     """Deletes all failed jobs that match, once the word is typed."""
     if request.form.get("confirm", "").strip().lower() != CONFIRMATION:
         flash(f"Nothing was deleted: type {CONFIRMATION} to confirm.", "error")
-        return htmx.go(url_for("jobs.flush_new", **_kept(request.form)))
+        return htmx.go(url_for("jobs.flush_new", q=_search(request.form).q or None))
     done = bulk.do_to_all(database.transaction, bulk.FLUSH, current_actor(), _confirmed(request.form))
     return _done(f"Deleted {count(done, 'failed job')}.")
 
 
 def _confirm(template: str, action: bulk.Action) -> str:
     """What would be done, in numbers. The form carries which jobs were counted, so that it is done to no others."""
-    wanted, session = _wanted(request.args), database.session()
+    search, session = _search(request.args), database.session()
+    wanted = search.wanted
     meant = bulk.meant(session, action, wanted)
     counted = replace(meant, before=wanted.before) if meant else None  # without a time, the exact counts can answer
     total, is_exact = queries.count_jobs(session, counted) if counted else (0, True)
-    kept = _kept(request.args)
     return render_template(
-        template, wanted=wanted, meant=meant, total=total, exact=is_exact, args=kept, scan=queries.TEXT_SCAN
+        template, search=search, wanted=wanted, meant=meant, total=total, exact=is_exact, scan=queries.TEXT_SCAN
     )
 
 
 def _confirmed(given: MultiDict[str, str]) -> JobFilter:
     """The jobs that the page before had counted."""
-    wanted = _wanted(given)
+    wanted = _search(given).wanted
     until = parse_time(given.get("counted_until", ""), "counted_until")
     before = min((at for at in (wanted.before, until) if at), default=None)
     return replace(wanted, before=before, back_to=Cursor.decode(given.get("counted_back_to", "")))
@@ -189,29 +231,12 @@ def _check_all_is_meant() -> None:
         raise InvalidInput("No job is selected. Go back and select some, or use the page that acts on all that match.")
 
 
-def _wanted(given: MultiDict[str, str]) -> JobFilter:
-    """The filter as it stands in an address or a form. Raises `InvalidInput`."""
-    texts = {name: given.get(name, "") for name in ("queue", "type", "text")}
-    if wrong := next((name for name, text in texts.items() if not text.isprintable() or len(text) > 255), None):
-        raise InvalidInput(f"{wrong} has to be one line of at most 255 characters.")
-    return JobFilter(
-        states=parse_states(given.getlist("state")),
-        queue=texts["queue"],
-        type=texts["type"],
-        text=texts["text"],
-        before=parse_time(given.get("before", ""), "before"),
-        after=parse_time(given.get("after", ""), "after"),
-        internal=given.get("internal") == "1",
-    )
-
-
-def _kept(given: MultiDict[str, str]) -> dict[str, Any]:
-    """The filter's part of an address, to build the next one from."""
-    return {name: given[name] for name in FILTERS if given.get(name)}
-
-
-def _cursor() -> dict[str, str]:
-    return {"cursor": request.args["cursor"]} if request.args.get("cursor") else {}
+def _search(given: MultiDict[str, str]) -> Shown:
+    """The search of an address or a form. What a form says beside `q` stands in place of it; what is acted on is said
+    once. Raises `InvalidInput`.
+    """
+    said = {name: given.getlist(name) for name in ADDRESS}
+    return shown(given.get("q", ""), said, clock.now(), instead=request.method == "GET")
 
 
 def _refused(error: CeleriacError, job_id: str) -> Response:
@@ -229,4 +254,4 @@ def _told(outcome: Outcome, verb: str, refusal: str) -> Response:
 def _done(message: str) -> Response:
     """Back to where the person was, with what happened."""
     flash(message, "success")
-    return htmx.go(url_for("jobs.index", **_kept(request.form)))
+    return htmx.go(url_for("jobs.index", q=_search(request.form).q or None))

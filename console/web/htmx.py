@@ -11,6 +11,11 @@ def is_fragment() -> bool:
     return request.headers.get("HX-Request") == "true" and "HX-History-Restore-Request" not in request.headers
 
 
+def shown_as(body: str, address: str) -> AnyResponse:
+    """A fragment that the browser shows under this address, rather than the one that a form made."""
+    return Response(body, headers={"HX-Push-Url": address} if is_fragment() else {})
+
+
 def go(address: str) -> AnyResponse:
     """Leads the browser to another page; htmx follows with a whole page, too."""
     if is_fragment():

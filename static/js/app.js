@@ -5,3 +5,4 @@ import "./times.js";
 import "./live.js";
 import "./list.js";
 import "./keys.js";
+import "./search.js";

@@ -34,6 +34,8 @@ function show() {
 const settings = {
   ignoreActiveValue: true,
   callbacks: {
+    // A menu that is open, with what was filled in there, is the person's until it is closed.
+    beforeNodeMorphed: (old) => !(old instanceof Element && old.matches("details[open][data-keep-open]")),
     beforeAttributeUpdated(name, element) {
       if (element.tagName === "CANVAS") return name === "data-chart";
       if (element.tagName === "DETAILS") return name !== "open";

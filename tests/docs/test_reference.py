@@ -61,7 +61,7 @@ def test_every_parameter_and_field_of_a_request_is_described(described: Any) -> 
         for methods in described["paths"].values() for operation in methods.values()
         for parameter in operation["parameters"]
     }
-    for name in ("DispatchRequest", "BulkRequest", "FlushRequest"):
+    for name in ("DispatchRequest", "BulkRequest", "FlushRequest", "ExportRequest", "SearchRequest"):
         names |= described["components"]["schemas"][name]["properties"].keys()
     missing = sorted(name for name in names if not re.search(rf"[`{{\"]{name}[`}}\"]", text))
     assert missing == []

@@ -24,6 +24,8 @@ PAGES = {
     "static": ALL, "access.sign_in": ALL, "health.process": ALL, "health.ready": ALL,
     "access.account": PEOPLE, "access.sign_out": PEOPLE, "live.stream": PEOPLE,
     "overview.index": STAFF,
+    "search.completions_show": STAFF, "search.saved_create": STAFF, "search.saved_destroy": STAFF,
+    "search.columns_update": STAFF, "search.export_create": STAFF,
     "jobs.index": STAFF, "jobs.newer_show": STAFF, "jobs.show": STAFF,
     "jobs.retry_create": STAFF, "jobs.retries_new": STAFF, "jobs.retries_create": STAFF,
     "jobs.cancellation_create": STAFF, "jobs.cancellations_new": STAFF, "jobs.cancellations_create": STAFF,
@@ -32,6 +34,8 @@ PAGES = {
 }
 API = {
     "openapi.show": ALL,
+    "searches_api.index": STAFF, "searches_api.create": STAFF, "searches_api.destroy": STAFF,
+    "jobs_api.exports_create": STAFF,
     "jobs_api.index": STAFF, "jobs_api.show": STAFF, "jobs_api.types_index": STAFF,
     "jobs_api.retry_create": STAFF, "jobs_api.retries_create": STAFF,
     "jobs_api.cancellation_create": STAFF, "jobs_api.cancellations_create": STAFF,
@@ -46,7 +50,7 @@ REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 def routes(app: Flask) -> Iterator[tuple[Rule, str, str]]:
     """Every route with each method it takes and an address that it answers to."""
     for rule in app.url_map.iter_rules():
-        path = rule.rule.replace("<path:job_id>", "no-such-job").replace("<path:filename>", "css/app.css")
+        path = rule.rule.replace("<path:job_id>", "no-such-job").replace("<search_id>", "no-such-search").replace("<path:filename>", "css/app.css")
         assert "<" not in path, f"{rule.rule}: say here what stands for its variable"
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             yield rule, method, path

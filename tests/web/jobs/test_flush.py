@@ -28,7 +28,7 @@ def test_the_page_before_says_how_many(admin: Browser, job: Callable[..., str]) 
 def test_without_the_word_nothing_is_deleted(admin: Browser, job: Callable[..., str], word: str) -> None:
     made = job()
     response = admin.submit("/jobs/flushes", confirm=word, queue="default")
-    assert response.headers["Location"] == "/jobs/flushes/new?queue=default"
+    assert response.headers["Location"] == "/jobs/flushes/new?q=queue:default"
     assert "Nothing was deleted: type flush to confirm." in said(admin.get(response.headers["Location"]))
     assert kept() == {made}
 

@@ -92,7 +92,7 @@ def test_all_that_match(support: Browser, job: Callable[..., str]) -> None:
     mails, other = [job(queue="emails") for _ in range(3)], job()
     response = support.submit("/jobs/retries", queue="emails", state="FAILED", all="1")
     assert [len(retries_of(job_id)) for job_id in (*mails, other)] == [1, 1, 1, 0]
-    assert response.headers["Location"] == "/jobs?state=FAILED&queue=emails"
+    assert response.headers["Location"] == "/jobs?q=state:failed+queue:emails"
     assert "Retried 3 jobs." in said(support.get(response.headers["Location"]))
 
 
