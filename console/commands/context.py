@@ -15,7 +15,7 @@ from console import db
 from console.actor import Actor
 from console.config import settings, without_password
 from console.errors import NotConfigured
-from console.jobs.filters import JobFilter
+from console.jobs.filters import Condition, JobFilter
 from console.jobs.rules import State
 
 FAILED_STATES = (State.RETRYABLE, State.FAILED)
@@ -68,6 +68,7 @@ def job_options(command: CommandT) -> CommandT:
     return command
 
 
-def failed_jobs(queue: str, type_: str, text: str) -> JobFilter:
-    """The failed jobs that the options name."""
-    return JobFilter(states=FAILED_STATES, queue=queue, type=type_, text=text)
+def failed_jobs(queue: str, type_: str, text: str, group: str = "") -> JobFilter:
+    """The failed jobs that the options name; `group`: the fingerprint of theirs."""
+    conditions = (Condition("group", group),) if group else ()
+    return JobFilter(states=FAILED_STATES, queue=queue, type=type_, text=text, conditions=conditions)

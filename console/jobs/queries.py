@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session, undefer
 
 from console import clock
 from console.errors import NotFound
-from console.jobs.filters import Cursor, JobFilter
+from console.jobs.filters import Condition, Cursor, JobFilter
 from console.jobs.models import FOREIGN, JobAttempt, JobCount, JobStatus
 from console.jobs.rules import State, moments_of
 from console.jobs.sendable import why_not_ours
@@ -35,6 +35,7 @@ TEXT_SCAN = 20_000
 """How many of the newest jobs that fit the other conditions a text is looked for in; lists, counts and bulk alike."""
 COUNT_LIMIT = 10_000
 """Where counting by time stops: "10,000 or more"."""
+ALIKE_LIMIT = 1_000
 LINE_COLUMNS = (
     "id",
     "type",
@@ -149,6 +150,9 @@ class JobDetail:
     chord_id: str | None
     unique_key: str | None
     not_ours: str | None
+    fingerprint: str | None
+    alike: int
+    """Failures of the same group that are stored, itself among them; counting stops above `ALIKE_LIMIT`."""
 
 
 def list_jobs(session: Session, wanted: JobFilter, cursor: Cursor | None = None, limit: int = 50) -> Page:
@@ -219,6 +223,8 @@ def get_job(session: Session, job_id: str) -> JobDetail:
         chord_id=row.chord_id,
         unique_key=row.unique_key,
         not_ours=why_not_ours(row.source, row.message),
+        fingerprint=row.fingerprint,
+        alike=_count_alike(session, row.fingerprint),
     )
 
 
@@ -275,9 +281,15 @@ def conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
         found += [_place() >= _as_place(wanted.back_to), JobStatus.enqueued_at >= wanted.back_to.enqueued_at]
     if not wanted.internal:
         found.append(JobStatus.internal.is_(False))
+    found += [_condition(one) for one in wanted.conditions if one.key == "group"]
     if wanted.ours:
         found.append(literal_column(f"(({FOREIGN}) IS NOT TRUE)", Boolean))
     return found
+
+
+def _condition(one: Condition) -> ColumnElement[bool]:
+    """`group:FINGERPRINT`: the failures of that group."""
+    return JobStatus.fingerprint.is_distinct_from(one.value) if one.negated else JobStatus.fingerprint == one.value
 
 
 def _count_foreign(session: Session, wanted: JobFilter) -> int:
@@ -344,6 +356,13 @@ def line_of(row: Any) -> JobLine:
     if values["state"] not in (State.SCHEDULED, State.RETRYING):
         values["due_at"] = None
     return JobLine(**values)
+
+
+def _count_alike(session: Session, fingerprint: str | None) -> int:
+    if fingerprint is None:
+        return 0
+    found = select(JobStatus.id).where(JobStatus.fingerprint == fingerprint).limit(ALIKE_LIMIT + 1).subquery()
+    return session.scalar(select(func.count()).select_from(found)) or 0
 
 
 def _attempt(row: JobAttempt) -> AttemptView:

@@ -14,7 +14,7 @@ from console.audit.queries import entries_of
 from console.errors import CeleriacError, InvalidInput
 from console.files.service import results_of
 from console.jobs import bulk, lineage, queries, service
-from console.jobs.filters import Cursor, JobFilter, parse_states, parse_time
+from console.jobs.filters import Condition, Cursor, JobFilter, parse_states, parse_time
 from console.jobs.rules import REASONS, WAITING
 from console.jobs.selection import Outcome, do_to_each
 from console.jobs.tracebacks import parts
@@ -24,7 +24,7 @@ from console.web.permissions import current_actor, requires
 
 PAGE = 50
 CONFIRMATION = "flush"
-FILTERS = ("state", "queue", "type", "text", "before", "after", "internal")
+FILTERS = ("state", "queue", "type", "text", "before", "after", "internal", "group")
 
 blueprint = Blueprint("jobs", __name__)
 blueprint.add_app_template_filter(parts, "traceback_parts")
@@ -191,7 +191,7 @@ def _check_all_is_meant() -> None:
 
 def _wanted(given: MultiDict[str, str]) -> JobFilter:
     """The filter as it stands in an address or a form. Raises `InvalidInput`."""
-    texts = {name: given.get(name, "") for name in ("queue", "type", "text")}
+    texts = {name: given.get(name, "") for name in ("queue", "type", "text", "group")}
     if wrong := next((name for name, text in texts.items() if not text.isprintable() or len(text) > 255), None):
         raise InvalidInput(f"{wrong} has to be one line of at most 255 characters.")
     return JobFilter(
@@ -202,6 +202,7 @@ def _wanted(given: MultiDict[str, str]) -> JobFilter:
         before=parse_time(given.get("before", ""), "before"),
         after=parse_time(given.get("after", ""), "after"),
         internal=given.get("internal") == "1",
+        conditions=(Condition("group", texts["group"]),) if texts["group"] else (),
     )
 
 
