@@ -168,7 +168,7 @@ def latest_job(session: Session, fingerprint: str) -> str | None:
 
 def count_jobs(session: Session, fingerprint: str) -> Counted:
     """How many failed jobs of a group are stored."""
-    return _counted(session.scalar(_limited(JobStatus.fingerprint == fingerprint)) or 0)
+    return _counted(_numbers(session, [_limited(JobStatus.fingerprint == fingerprint)])[0])
 
 
 def alike(session: Session, fingerprint: str) -> Alike:

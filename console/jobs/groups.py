@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, literal_column, select, text, update
+from sqlalchemy import Connection, func, literal, literal_column, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from console import clock
 from console.audit.service import SYSTEM, record
+from console.db import Instant
 from console.jobs import sets
 from console.jobs.fingerprint import Fingerprint, fingerprint_of
 from console.jobs.models import UNPRINTED, FailureGroup, FailureTally, JobStatus
@@ -137,13 +138,13 @@ def _make(connection: Connection, of: Fingerprint, first_at: datetime, last_at: 
 def _see(connection: Connection, key: str, first_at: datetime, last_at: datetime) -> None:
     """Never back in time, whoever else writes meanwhile."""
     least, most = ("least", "greatest") if connection.dialect.name == "postgresql" else ("min", "max")
-    stored = FailureGroup.__table__.c
+    first, last = literal(first_at, Instant()), literal(last_at, Instant())
     connection.execute(
         update(FailureGroup)
         .where(FailureGroup.fingerprint == key)
         .values(
-            first_seen_at=getattr(func, least)(stored.first_seen_at, first_at),
-            last_seen_at=getattr(func, most)(stored.last_seen_at, last_at),
+            first_seen_at=getattr(func, least)(FailureGroup.first_seen_at, first),
+            last_seen_at=getattr(func, most)(FailureGroup.last_seen_at, last),
         )
     )
 
