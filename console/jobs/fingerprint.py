@@ -43,7 +43,7 @@ _UNIT = r"[\d.,]+[a-zA-Z]{1,3}"
 _TOKENS: tuple[tuple[str, str | None, str], ...] = (
     # name, what stands in its place (None: it stays), what it looks like; the first that fits holds
     ("sql", "[parameters: …]", r"\[parameters:.*\]"),
-    ("input", "input_value=<value>", r"input_value=.*?(?=, input_type=)"),
+    ("input", "input_value=<value>", r"input_value=.*?, input_type=\w+"),
     ("key", "=(<value>)", r"=\((?:[^()]|\([^()]*\))*\)(?= (?:already|is not|conflicts|is still))"),
     ("row", "row contains (…)", r"row contains \(.*?\)(?=\.|$)"),
     ("url", "<url>", r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,15}://[^\s'\"<>)\]}]+"),

@@ -70,7 +70,7 @@ def mark_unsendable(connection: Connection, job_ids: Collection[str]) -> None:
 
 def mark_fingerprints(connection: Connection, given: Sequence[tuple[str, str]]) -> None:
     """Failed jobs: id, fingerprint."""
-    _update(connection, ("id", "fingerprint"), given, "fingerprint = given.fingerprint", "fingerprint IS NULL")
+    _update(connection, ("id", "found"), given, "fingerprint = given.found", "fingerprint IS NULL")
 
 
 def mark_published(connection: Connection, job_ids: Collection[str]) -> None:
