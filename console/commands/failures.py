@@ -64,13 +64,13 @@ def failures() -> None:
     name="list", epilog=examples("celeriac failures list", "celeriac failures list --state all --sort count")
 )
 @click.option(
-    "--state", type=click.Choice([*GroupState, "all"]), default="open", show_default=True,
+    "--state", type=click.Choice([*map(str, GroupState), "all"]), default="open", show_default=True,
     help="Only groups that stand so.",
 )
 @click.option("--type", "type_", default="", metavar="TYPE", help="Only groups of this job type.")
 @click.option("--text", default="", metavar="TEXT", help="Only with this in type, error, message, place or note.")
 @click.option(
-    "--sort", type=click.Choice(list(Sort)), default="last", show_default=True,
+    "--sort", type=click.Choice(list(map(str, Sort))), default="last", show_default=True,
     help="What comes first: last seen, most in 24 h (count), most ever (total), first seen last (new).",
 )
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="How many at most.")
