@@ -14,7 +14,11 @@ from console import __version__
 from console.access import views as access_views
 from console.access.rules import Permission
 from console.config import RESOURCES, settings
+from console.deploys import api as deploys_api
+from console.deploys import views as deploys_views
 from console.dispatch import views as dispatch_views
+from console.failures import api as failures_api
+from console.failures import views as failures_views
 from console.files import api as files_api
 from console.files import views as files_views
 from console.jobs import api as jobs_api
@@ -44,13 +48,14 @@ from console.workers import api as workers_api
 
 API_BLUEPRINTS = (
     jobs_api.blueprint, searches_api.blueprint, queues_api.blueprint, workers_api.blueprint, observe_api.blueprint,
-    files_api.blueprint, openapi_view.blueprint,
+    files_api.blueprint, failures_api.blueprint, deploys_api.blueprint, openapi_view.blueprint,
 )
 PAGE_BLUEPRINTS = (
     search_views.blueprint, jobs_views.blueprint, dispatch_views.blueprint, files_views.blueprint,
-    overview_views.blueprint, health.blueprint, metrics_views.blueprint,
+    overview_views.blueprint, health.blueprint, metrics_views.blueprint, failures_views.blueprint,
+    deploys_views.blueprint,
 )
-PLACES = ("overview.index", "jobs.index", "access.account")
+PLACES = ("overview.index", "jobs.index", "failures.index", "access.account")
 """The navigation, in its order."""
 
 

@@ -26,6 +26,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("console.commands.demo:demo", "Dispatch demo jobs until stopped."),
     "failed": ("console.commands.failed:failed", "List failed jobs."),
     "retry": ("console.commands.retry:retry", "Run failed jobs again."),
+    "failures": ("console.commands.failures:failures", "Resolve, ignore, assign and note failure groups."),
+    "deploys": ("console.commands.deploys:deploys", "Mark which version went live when."),
     "flush": ("console.commands.flush:flush", "Delete failed jobs."),
     "prune": ("console.commands.prune:prune", "Delete what is kept no longer."),
     "refused": ("console.commands.refused:refused", "Events that could not be stored: look, replay, drop."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-MODULES = ("tasks.emails", "tasks.heavy", "tasks.demo", "tasks.upkeep")
+MODULES = ("tasks.emails", "tasks.heavy", "tasks.demo", "tasks.demo_shop", "tasks.upkeep")
 
 
 def load() -> None:

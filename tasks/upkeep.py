@@ -9,11 +9,12 @@ from pydantic import BaseModel
 
 from console import clock, db
 from console.jobs.registry import INTERNAL_QUEUE
-from console.upkeep import retention, service
+from console.upkeep import fingerprints, retention, service
 from tasks.job import Job
 
 RUN_FOR_S = 60.0
 """A run takes a process of a worker, and keeps a worker that shall stop waiting. Many short ones do as much."""
+COMPARE_FOR_S = 30.0
 AGAIN_AFTER = timedelta(seconds=5)
 
 
@@ -30,7 +31,8 @@ class Retention(Job):
     timeout_s = 300
 
     def handle(self, payload: Nothing) -> dict[str, Any]:
-        """Whatever it does not get done, the next run does, soon."""
+        """First compares failures that nobody has. Whatever it does not get done, the next run does, soon."""
+        compared, all_compared = fingerprints.run(clock.monotonic() + COMPARE_FOR_S)
         expected = retention.old_jobs(clock.now()).total()
 
         def report(so_far: retention.Run) -> None:
@@ -38,10 +40,11 @@ class Retention(Job):
             self.progress(gone, max(expected, gone) or 1, f"{gone:,} removed")
 
         done = retention.run(clock.monotonic() + RUN_FOR_S, report)
-        if not done.finished:
+        finished = done.finished and all_compared
+        if not finished:
             with db.writing() as session:
                 service.again_at(session, self.name, clock.now() + AGAIN_AFTER)
-        return {"removed": described(done.removed), "finished": done.finished}
+        return {"removed": described(done.removed), "compared": compared, "finished": finished}
 
 
 def described(removed: retention.Removed) -> dict[str, int]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from console import clock
 from console.access.models import ApiToken, User
+from console.access.rules import GRANTS, Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,13 @@ def list_people(session: Session) -> list[Person]:
     """Everybody, by address; at most 1,000."""
     rows = session.scalars(select(User).order_by(User.email).limit(1_000))
     return [Person(**{name: getattr(row, name) for name in Person.__slots__}) for row in rows]
+
+
+def staff(session: Session) -> list[str]:
+    """The addresses of those who can sign in and look after failures, sorted; at most 1,000."""
+    roles = [str(role) for role, grants in GRANTS.items() if Permission.FAILURES_READ in grants]
+    query = select(User.email).where(User.active.is_(True), User.role.in_(roles)).order_by(User.email)
+    return list(session.scalars(query.limit(1_000)))
 
 
 def list_tokens(session: Session) -> list[TokenView]:

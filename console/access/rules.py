@@ -29,13 +29,22 @@ class Permission(StrEnum):
     JOBS_DISPATCH = "jobs.dispatch"
     QUEUES_READ = "queues.read"
     METRICS_READ = "metrics.read"
+    FAILURES_READ = "failures.read"
+    FAILURES_RESOLVE = "failures.resolve"
+    FAILURES_IGNORE = "failures.ignore"
+    FAILURES_ASSIGN = "failures.assign"
+    FAILURES_NOTE = "failures.note"
+    DEPLOYS_READ = "deploys.read"
+    DEPLOYS_EDIT = "deploys.edit"
     ACCOUNT = "account"
 
 
 _SUPPORT = frozenset(
     {
         Permission.OVERVIEW_READ, Permission.JOBS_READ, Permission.JOBS_RETRY, Permission.JOBS_CANCEL,
-        Permission.QUEUES_READ, Permission.ACCOUNT,
+        Permission.QUEUES_READ, Permission.ACCOUNT, Permission.DEPLOYS_READ,
+        Permission.FAILURES_READ, Permission.FAILURES_RESOLVE, Permission.FAILURES_IGNORE, Permission.FAILURES_ASSIGN,
+        Permission.FAILURES_NOTE,
     }
 )
 

@@ -16,7 +16,7 @@ from console import clock, db
 from console.actor import Actor
 from console.config import settings, without_password
 from console.errors import InvalidInput, NotConfigured
-from console.jobs.filters import JobFilter
+from console.jobs.filters import Condition, JobFilter
 from console.jobs.rules import State
 from console.jobs.search.language import combined, to_filter
 
@@ -77,13 +77,14 @@ def job_options(command: CommandT) -> CommandT:
     return command
 
 
-def failed_jobs(queue: str, type_: str, text: str, filter_: str = "") -> JobFilter:
-    """The failed jobs that the options name. Raises `InvalidInput`."""
+def failed_jobs(queue: str, type_: str, text: str, filter_: str = "", group: str = "") -> JobFilter:
+    """The failed jobs that the options name; `group`: the fingerprint of theirs. Raises `InvalidInput`."""
     wanted = jobs_of(queue, type_, text, filter_)
     states = tuple(state for state in FAILED_STATES if not wanted.states or state in wanted.states)
     if not states:
         raise InvalidInput("This command is for failed jobs. Leave state: out of --filter, or say state:failed.")
-    return replace(wanted, states=states)
+    of_group = (Condition("group", group),) if group else ()
+    return replace(wanted, states=states, conditions=(*wanted.conditions, *of_group))
 
 
 def jobs_of(queue: str, type_: str, text: str, filter_: str) -> JobFilter:

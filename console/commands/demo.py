@@ -36,6 +36,14 @@ def demo(rate: float, limit: int | None) -> None:
         time.sleep(random.expovariate(rate))
 
 
+def customer_of(random: Random) -> dict[str, object]:
+    """A customer of the pretended shop, as a payload: a few of them, and programs of three versions."""
+    version = random.choices(["2.3.0", "2.4.0", "2.4.1"], weights=[1, 6, 3])[0]
+    return {"customer_id": random.randrange(4_000, 5_000), "email": f"c{random.randrange(900)}@example.com"} | {
+        "app_version": version
+    }
+
+
 def _next(random: Random) -> tuple[str, dict[str, object], float | None]:
     """A job type with its payload, and sometimes a delay in seconds."""
     order: dict[str, object] = {"order_id": random.randrange(1, 100_000), "amount": round(random.uniform(5, 250), 2)}
@@ -43,9 +51,11 @@ def _next(random: Random) -> tuple[str, dict[str, object], float | None]:
     kinds: list[tuple[str, dict[str, object]]] = [
         ("demo.charge_order", order),
         ("demo.index_document", order),
+        ("demo.sync_customer", customer_of(random)),
+        ("demo.send_invoice", customer_of(random)),
         ("demo.noop", {}),
         ("demo.sleep", {"seconds": round(random.uniform(0.05, 4), 2)}),
         ("demo.flaky", {"fail_times": random.randrange(0, 3)}),
         ("demo.progress", {"chunks": random.randrange(5, 40), "seconds_each": 0.3}),
     ]
-    return *random.choices(kinds, weights=[40, 30, 15, 8, 5, 2])[0], delay
+    return *random.choices(kinds, weights=[30, 20, 20, 15, 8, 4, 2, 1])[0], delay

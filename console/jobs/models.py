@@ -11,6 +11,10 @@ from sqlalchemy.orm import Mapped, deferred, mapped_column
 from console.db import Base
 from console.tracking.messages import ELSEWHERE
 
+OPEN = "state IN ('FAILED', 'RETRYABLE') AND retried_as IS NULL"
+"""Of failures that nobody has retried."""
+UNPRINTED = "fingerprint IS NULL AND state IN ('FAILED', 'RETRYABLE')"
+"""Of failures whose fingerprint is still to be found out (`groups.fill`); mostly there is none."""
 FOREIGN = f"source IS NOT NULL OR message = '{ELSEWHERE}'"
 """Of jobs that another broker than ours carries; see `sendable.why_not_ours`."""
 
@@ -46,6 +50,19 @@ class JobStatus(Base):
         Index(
             "ix_job_status_foreign", "state", "source", postgresql_where=text(FOREIGN), sqlite_where=text(FOREIGN)
         ),
+        Index(
+            "ix_job_status_fingerprint",
+            "fingerprint",
+            "enqueued_at",
+            postgresql_where=text("fingerprint IS NOT NULL"),
+            sqlite_where=text("fingerprint IS NOT NULL"),
+        ),
+        Index(
+            "ix_job_status_open", "type", "fingerprint", postgresql_where=text(OPEN), sqlite_where=text(OPEN)
+        ),
+        Index(
+            "ix_job_status_unprinted", "state", postgresql_where=text(UNPRINTED), sqlite_where=text(UNPRINTED)
+        ),
         *(
             Index(
                 f"ix_job_status_{name}",
@@ -75,6 +92,7 @@ class JobStatus(Base):
     reason: Mapped[str | None] = mapped_column(String(32), doc="Why it failed or was cancelled, one of rules.REASONS")
     error_type: Mapped[str | None] = mapped_column(String(255), doc="Exception class")
     error_message: Mapped[str | None] = mapped_column(Text, doc="At most 2,000 characters")
+    fingerprint: Mapped[str | None] = mapped_column(String(16), doc="Of its latest end, if that is a failure")
     retry_of: Mapped[str | None] = mapped_column(String(255), doc="The failed job that this one retries")
     retried_as: Mapped[str | None] = mapped_column(String(255), doc="The job that retries this one")
     parent_id: Mapped[str | None] = mapped_column(String(255), doc="The job that dispatched this one")
@@ -155,6 +173,51 @@ class JobRollup(Base):
     runtime_ms: Mapped[int] = mapped_column(BigInteger, default=0, doc="Sum over the completed and failed")
     waits: Mapped[str | None] = mapped_column(Text, doc="`histogram` of the same")
     runtimes: Mapped[str | None] = mapped_column(Text, doc="`histogram` of the same")
+
+
+class FailureGroup(Base):
+    """The failures that share a fingerprint, and what people made of them. Changed by compare-and-set of `ver`.
+
+    Who records failures writes when they came, and opens the group again (`groups.comes_back`); the rest is people's.
+    """
+
+    __tablename__ = "failure_group"
+    __table_args__ = (
+        Index("ix_failure_group_last_seen", "last_seen_at"),
+        Index("ix_failure_group_first_seen", "first_seen_at"),
+    )
+
+    fingerprint: Mapped[str] = mapped_column(String(16), primary_key=True)
+    type: Mapped[str] = mapped_column(String(255))
+    error_type: Mapped[str] = mapped_column(String(255), doc="Exception class, or one of rules.REASONS")
+    pattern: Mapped[str] = mapped_column(String(300), doc="The message without its values")
+    frame: Mapped[str] = mapped_column(String(255), doc='"file:function"; empty: no traceback')
+    first_seen_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime] = mapped_column(doc="To the second")
+    state: Mapped[str] = mapped_column(String(8), default="open", doc="open, resolved or ignored")
+    state_at: Mapped[datetime | None] = mapped_column(doc="When somebody resolved, ignored or opened it last")
+    state_by: Mapped[str | None] = mapped_column(String(255))
+    reopened_at: Mapped[datetime | None] = mapped_column(doc="When it came back by itself")
+    reopened_why: Mapped[str | None] = mapped_column(String(200))
+    ignore_until: Mapped[datetime | None]
+    ignore_left: Mapped[int | None] = mapped_column(BigInteger, doc="How many more are ignored")
+    ignore_rate: Mapped[int | None] = mapped_column(BigInteger, doc="Up to how many in a clock hour are ignored")
+    assignee: Mapped[str | None] = mapped_column(String(255))
+    note: Mapped[str | None] = mapped_column(Text)
+    runbook: Mapped[str | None] = mapped_column(String(2000), doc="http or https")
+    ver: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class FailureTally(Base):
+    """How many failures of a group ended in one hour; in the hour `groups.EVER`, how many ever did."""
+
+    __tablename__ = "failure_tally"
+    __table_args__ = (Index("ix_failure_tally_hour", "hour_at"),)
+
+    fingerprint: Mapped[str] = mapped_column(String(16), primary_key=True)
+    hour_at: Mapped[datetime] = mapped_column(primary_key=True)
+    shard: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    n: Mapped[int] = mapped_column(BigInteger)
 
 
 class UnsentBatch(Base):

@@ -36,6 +36,7 @@ TEXT_SCAN = 20_000
 """How many of the newest jobs that fit the other conditions a text is looked for in; lists, counts and bulk alike."""
 COUNT_LIMIT = 10_000
 """Where counting by time stops: "10,000 or more"."""
+ALIKE_LIMIT = 1_000
 LINE_COLUMNS = (
     "id",
     "type",
@@ -150,6 +151,9 @@ class JobDetail:
     chord_id: str | None
     unique_key: str | None
     not_ours: str | None
+    fingerprint: str | None
+    alike: int
+    """Failures of the same group that are stored, itself among them; counting stops above `ALIKE_LIMIT`."""
 
 
 def list_jobs(session: Session, wanted: JobFilter, cursor: Cursor | None = None, limit: int = 50) -> Page:
@@ -221,6 +225,8 @@ def get_job(session: Session, job_id: str) -> JobDetail:
         chord_id=row.chord_id,
         unique_key=row.unique_key,
         not_ours=why_not_ours(row.source, row.message),
+        fingerprint=row.fingerprint,
+        alike=_count_alike(session, row.fingerprint),
     )
 
 
@@ -343,6 +349,13 @@ def line_of(row: Any) -> JobLine:
     if values["state"] not in (State.SCHEDULED, State.RETRYING):
         values["due_at"] = None
     return JobLine(**values)
+
+
+def _count_alike(session: Session, fingerprint: str | None) -> int:
+    if fingerprint is None:
+        return 0
+    found = select(JobStatus.id).where(JobStatus.fingerprint == fingerprint).limit(ALIKE_LIMIT + 1).subquery()
+    return session.scalar(select(func.count()).select_from(found)) or 0
 
 
 def _attempt(row: JobAttempt) -> AttemptView:

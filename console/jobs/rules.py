@@ -14,6 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from console.jobs.fingerprint import Fingerprint, fingerprint_of
 from console.tracking.events import Event, Kind
 
 
@@ -70,8 +71,8 @@ _STATES = [_MEANING.get(number, (0, State.PENDING))[1].value for number in range
 # takes longer than all the rest of such a line.
 _ENDED, _FAILURES = (frozenset(state.value for state in states) for states in (ENDED, FAILURES))
 _COMPLETED, _RETRYABLE, _FAILED = State.COMPLETED.value, State.RETRYABLE.value, State.FAILED.value
-_PROGRESS, _STARTED, _SUCCEEDED, _RETRY = (
-    kind.value for kind in (Kind.PROGRESS, Kind.STARTED, Kind.SUCCEEDED, Kind.RETRY)
+_PROGRESS, _STARTED, _SUCCEEDED, _RETRY, _FAILED_EVENT = (
+    kind.value for kind in (Kind.PROGRESS, Kind.STARTED, Kind.SUCCEEDED, Kind.RETRY, Kind.FAILED)
 )
 _NAMES = {kind.value: kind.name.lower() for kind in Kind}
 _END_WORDS = tuple(f'"{_NAMES[kind]}"' for kind, (rank, _) in _MEANING.items() if rank == 5)
@@ -191,11 +192,16 @@ class Row:
     error_message: str | None = None
     result: str | None = None
     traceback: str | None = None
+    fingerprint: str | None = None
+    failure: Fingerprint | None = None
+    """What the latest end has in common with other failures; None: it is no failure, or ended before."""
     fresh: list[Moment] = field(default_factory=list)
     """Moments that the timeline does not have yet."""
     attempts_made: list[Attempt] = field(default_factory=list)
     retries_seen: int = 0
     """How many RETRY events were new; for the rollups."""
+    has_failed_anew: bool = False
+    """Whether the latest end is a failure that was not known before."""
     redescribed: bool = False
     """Whether more changed than what changes with every step of a job: what it is, when it is due."""
 
@@ -221,6 +227,7 @@ def apply(row: Row, event: Event) -> None:
     elif _RANKS[kind] >= _ENDS_ATTEMPT:
         if ver > row.fver:
             _finish(row, at_ms, data, ver)
+            row.has_failed_anew = kind == _FAILED_EVENT
         if is_new and kind != _SUCCEEDED:
             _keep_attempt(row, event, data)
             row.retries_seen += kind == _RETRY
@@ -232,6 +239,7 @@ def settle(row: Row) -> None:
         row.timeline = _with_fresh(row)
     if row.state in _FAILURES:
         row.state = _RETRYABLE if row.has_payload and row.retried_as is None else _FAILED
+    _compare(row)
     if row.progress is not None:
         if row.state == _COMPLETED:
             row.progress = 100
@@ -242,6 +250,14 @@ def settle(row: Row) -> None:
         row.redescribed = True
     if row.started_at is not None and row.finished_at is not None and row.sver > row.fver:
         row.finished_at = row.runtime_ms = None  # a later attempt is running
+
+
+def _compare(row: Row) -> None:
+    """Finds out which failures it is like. Without a type, that is done later (`groups.fill`)."""
+    if row.has_failed_anew and row.type:
+        told = row.error_type or row.reason
+        row.failure = fingerprint_of(row.type, told, row.error_message, row.traceback)
+        row.fingerprint = row.failure.key
 
 
 def moments_of(timeline: str) -> list[Moment]:

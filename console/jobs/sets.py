@@ -68,6 +68,11 @@ def mark_unsendable(connection: Connection, job_ids: Collection[str]) -> None:
     _update(connection, ("id",), given, f"state = '{State.FAILED}'", f"state = '{State.RETRYABLE}'")
 
 
+def mark_fingerprints(connection: Connection, given: Sequence[tuple[str, str]]) -> None:
+    """Failed jobs: id, fingerprint."""
+    _update(connection, ("id", "found"), given, "fingerprint = given.found", "fingerprint IS NULL")
+
+
 def mark_published(connection: Connection, job_ids: Collection[str]) -> None:
     """Those of them that still wait need no sweeping."""
     where = f"state = '{State.PENDING}' AND due_at IS NOT NULL"

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DataError
 
 from console import clock
-from console.jobs import rules
+from console.jobs import groups, rules
 from console.jobs.models import StreamCheckpoint
 from console.jobs.rows import postgresql, sqlite
 from console.jobs.rules import Row
@@ -117,20 +117,25 @@ def _store_jobs(connection: Connection, by_job: dict[str, list[Event]], tally: T
     table = _rows_of(connection)
     stored = table.read(connection, by_job)
     new, known = [], []
+    failures: list[groups.Seen] = []
     for job_id in sorted(by_job):
         row = stored.get(job_id)
         if row is None:
             if len(job_id) > rules.MAX_NAME:
                 raise ValueError(f"a job's id has {len(job_id)} characters; at most {rules.MAX_NAME} can be stored")
-            new.append(_merged(Row(job_id), by_job[job_id], None, tally))
+            new.append(_merged(Row(job_id), by_job[job_id], None, tally, failures))
         else:
-            known.append(_merged(row, by_job[job_id], (row.type, row.queue, row.state), tally))
+            known.append(_merged(row, by_job[job_id], (row.type, row.queue, row.state), tally, failures))
     table.write(connection, new, known)
     tally.write(connection)
+    if failures:
+        groups.write(connection, failures, tally.shard)
     return new + known
 
 
-def _merged(row: Row, events: list[Event], before: tuple[str, str, str] | None, tally: Tally) -> Row:
+def _merged(
+    row: Row, events: list[Event], before: tuple[str, str, str] | None, tally: Tally, failures: list[groups.Seen]
+) -> Row:
     had_ended = rules.has_ended(row)
     for event in events:
         rules.apply(row, event)
@@ -140,7 +145,10 @@ def _merged(row: Row, events: list[Event], before: tuple[str, str, str] | None, 
         tally.enqueued(row.enqueued_at, row.type, row.queue)
     if row.retries_seen:
         tally.retried(row.fresh[-1][0], row.type, row.queue, row.retries_seen)
-    if not had_ended and rules.is_ended(row.state):
+    has_ended = not had_ended and rules.is_ended(row.state)
+    if row.failure is not None and row.finished_at is not None:
+        failures.append(groups.Seen(row.failure, row.finished_at, has_ended and row.state in rules.FAILURES))
+    if has_ended:
         wait_ms = None if row.started_at is None else row.started_at - row.enqueued_at
         at_ms = row.fresh[-1][0] if row.finished_at is None else row.finished_at
         tally.ended(row.state, at_ms, row.type, row.queue, wait_ms, row.runtime_ms)

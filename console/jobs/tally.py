@@ -62,7 +62,7 @@ class Tally:
     """Collects changes; `write` adds them to the tables, in key order so that two writers cannot deadlock."""
 
     def __init__(self, shard: int = CONSOLE) -> None:
-        self._shard = shard
+        self.shard = shard
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self._minutes: dict[tuple[int, str, str], Sums] = {}
 
@@ -104,7 +104,7 @@ class Tally:
     def write(self, into: Session | Connection) -> None:
         """Adds everything collected and forgets it."""
         connection = into.connection() if isinstance(into, Session) else into
-        counts = [(*key, self._shard, n) for key, n in sorted(self._counts.items()) if n]
+        counts = [(*key, self.shard, n) for key, n in sorted(self._counts.items()) if n]
         if counts:
             _add(connection, "job_count", _COUNT_KEY, ("n",), (), counts)
         if rollups := self._rollups():
@@ -139,7 +139,7 @@ class Tally:
             self._take_in_stored(connection, timed)
         for of_which, replaced in ((timed, _HISTOGRAMS), (rollups.keys() - timed.keys(), ())):
             rows = [
-                (*key, self._shard, *(getattr(rollups[key], name) for name in MEASURES),
+                (*key, self.shard, *(getattr(rollups[key], name) for name in MEASURES),
                  *(histogram.dump(getattr(rollups[key], name)) for name in replaced))
                 for key in sorted(of_which)
             ]  # fmt: skip
@@ -154,7 +154,7 @@ class Tally:
             connection,
             f"SELECT grain, dimension, at, name, waits, runtimes FROM job_rollup"
             f" WHERE (grain, dimension, at) IN (VALUES {marks}) AND shard = ?",
-            (*(value for place in places for value in place), self._shard),
+            (*(value for place in places for value in place), self.shard),
         )
         for grain, dimension, at_ms, name, waits, runtimes in stored:
             sums = rollups.get((grain, dimension, at_ms, name))

@@ -10,6 +10,7 @@ from flask import Blueprint, render_template, request
 from console import clock
 from console.access.rules import Permission
 from console.broker.valkey import broker
+from console.deploys.queries import marks
 from console.jobs.filters import JobFilter
 from console.jobs.queries import count_by_state
 from console.observe.queries import GapView, incomplete, list_gaps
@@ -48,7 +49,7 @@ def index() -> str:
         counts=count_by_state(session, JobFilter()),
         failing=failing_types(session, span),
         buckets=buckets,
-        chart=_chart(buckets, grain, gaps),
+        chart=_chart(buckets, grain, gaps) | {"deploys": marks(session, buckets[0].at)},
     )
 
 

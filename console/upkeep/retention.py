@@ -23,12 +23,14 @@ from console.audit.models import AuditEntry, AuditTarget
 from console.config import settings
 from console.files import service as files
 from console.jobs import retention, totals
-from console.jobs.models import JobRollup
+from console.jobs.groups import EVER
+from console.jobs.models import FailureTally, JobRollup
 from console.jobs.retention import BATCH, Slice
 from console.observe.models import ObservedGap
 
 ROLLUPS_KEPT = {"minute": timedelta(days=8), "hour": timedelta(days=100), "day": timedelta(days=400)}
 """A chart of so many days is made of this grain, and a bit more, so that no chart begins with a hole."""
+FAILURE_HOURS_KEPT = timedelta(days=100)
 GAPS_KEPT = timedelta(days=400)
 SHARE = 0.3
 """Of the time, how much the removing may take; for the rest it waits."""
@@ -74,6 +76,7 @@ def batches(now: datetime) -> Iterator[Removed]:
         yield from _jobs(one)
     yield from _rollups(now)
     yield from _older("idempotency keys", IdempotencyKey.created_at, now - KEPT_FOR)
+    yield from _older("failure hours", FailureTally.hour_at, now - FAILURE_HOURS_KEPT, FailureTally.hour_at > EVER)
     yield from _older("gaps", ObservedGap.to_at, now - GAPS_KEPT)
     if not isinf(settings().keep_audit_days):
         before = now - timedelta(days=settings().keep_audit_days)

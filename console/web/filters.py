@@ -20,7 +20,7 @@ def init_app(app: Flask) -> None:
     """Gives the filters to the templates."""
     app.jinja_env.filters.update(
         number=number, count=count, duration_ms=duration_ms, time_tag=time_tag, relative=relative, middle=middle,
-        code_spans=code_spans, json_text=json_text,
+        code_spans=code_spans, json_text=json_text, instant=clock.from_ms,
     )
 
 

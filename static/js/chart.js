@@ -55,7 +55,7 @@ function toggle(key) {
 const gaps = {
   id: "gaps",
   beforeDatasetsDraw({ ctx, chartArea, scales, data, canvas }) {
-    const { incomplete } = JSON.parse(canvas.dataset.chart);
+    const { incomplete = [] } = JSON.parse(canvas.dataset.chart);
     const values = data.datasets[0].data;
     const step = values.length > 1 ? scales.x.getPixelForValue(1) - scales.x.getPixelForValue(0) : chartArea.width;
     ctx.save();
@@ -75,6 +75,38 @@ const gaps = {
   },
 };
 
+/** Marks when which version went live: a line with its name above, as long as the names do not run into each other. */
+const deployMarks = {
+  id: "deploys",
+  afterDatasetsDraw({ ctx, chartArea: { left, right, top, bottom }, scales, canvas }) {
+    const data = JSON.parse(canvas.dataset.chart);
+    ctx.save();
+    ctx.strokeStyle = token("--ink-3");
+    ctx.fillStyle = token("--ink-2");
+    ctx.font = `11px ${window.Chart.defaults.font.family}`;
+    ctx.setLineDash([1, 3]);
+    let free = left;
+    for (const { at, version } of data.deploys ?? []) {
+      // A bucket's point stands where the bucket begins.
+      const x = Math.min(right, scales.x.getPixelForValue(0) + pixelsPerBucket(scales.x) * ((at - data.at[0]) / data.grain_ms));
+      if (x < left) continue;
+      ctx.beginPath();
+      ctx.moveTo(x, top);
+      ctx.lineTo(x, bottom);
+      ctx.stroke();
+      const text = version.length > 16 ? `${version.slice(0, 15)}…` : version;
+      const width = ctx.measureText(text).width;
+      const begin = Math.min(x + 4, right - width);
+      if (begin < free) continue;
+      ctx.fillText(text, begin, top + 10);
+      free = begin + width + 8;
+    }
+    ctx.restore();
+  },
+};
+
+const pixelsPerBucket = (scale) => scale.getPixelForValue(1) - scale.getPixelForValue(0);
+
 /** One slanting line that begins at x at the bottom, cut to what lies from left to right. */
 function hatch(ctx, { top, bottom }, x, left, right) {
   const from = Math.max(x, left);
@@ -87,7 +119,7 @@ function hatch(ctx, { top, bottom }, x, left, right) {
 function datasets(data) {
   const last = data.at.length - 1;
   const without = hidden();
-  return SERIES.map(({ key, label, token: name, dash, fill }) => {
+  return SERIES.filter(({ key }) => data[key]).map(({ key, label, token: name, dash, fill }) => {
     const colour = token(name);
     return {
       key, label, data: data[key], hidden: without.has(key),
@@ -145,8 +177,12 @@ function options(canvas) {
 
 /** What was missed in a bucket, in short lines. */
 function noteOf(canvas, points) {
-  const said = points.length ? JSON.parse(canvas.dataset.chart).incomplete[points[0].dataIndex] : null;
-  return said ? said.split(/[;,] /) : "";
+  if (!points.length) return "";
+  const data = JSON.parse(canvas.dataset.chart);
+  const from = data.at[points[0].dataIndex];
+  const deploys = (data.deploys ?? []).filter(({ at }) => at >= from && at < from + data.grain_ms);
+  const said = data.incomplete?.[points[0].dataIndex];
+  return [...deploys.map(({ version }) => `deploy ${version}`), ...(said ? said.split(/[;,] /) : [])];
 }
 
 const STATES = { completed: "COMPLETED", failed: "FAILED", cancelled: "CANCELLED" };
@@ -158,9 +194,10 @@ function openPoint(canvas, points, hit) {
   const from = new Date(data.at[points[0].index]);
   const until = new Date(from.getTime() + data.grain_ms);
   const query = new URLSearchParams({ after: from.toISOString(), before: until.toISOString() });
-  const state = hit.length === 1 && STATES[SERIES[hit[0].datasetIndex].key];
+  const state = hit.length === 1 && STATES[charts.get(canvas).data.datasets[hit[0].datasetIndex].key];
   if (state) query.set("state", state);
-  location.assign(`${canvas.dataset.jobsUrl}?${query}`);
+  const address = canvas.dataset.jobsUrl;
+  location.assign(`${address}${address.includes("?") ? "&" : "?"}${query}`);
 }
 
 function draw(canvas) {
@@ -169,7 +206,7 @@ function draw(canvas) {
   const drawn = charts.get(canvas);
   if (!drawn) {
     window.Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
-    const config = { type: "line", data: content, options: options(canvas), plugins: [gaps] };
+    const config = { type: "line", data: content, options: options(canvas), plugins: [gaps, deployMarks] };
     charts.set(canvas, new window.Chart(canvas, config));
     return;
   }

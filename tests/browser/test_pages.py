@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,12 @@ def signed_in(browser: Browser, console: Console, failed_job: str) -> Any:
     return state
 
 
+def group_of(console: Console) -> str:
+    """The group of the job that failed."""
+    [group] = json.loads(console.run("failed", "--group", "--json"))["data"]
+    return str(group["fingerprint"])
+
+
 def opened(browser: Browser, state: Any, width: int, theme: str, **more: Any) -> BrowserContext:
     return browser.new_context(
         storage_state=state, viewport={"width": width, "height": 844}, color_scheme=theme, **more  # type: ignore[arg-type]
@@ -72,6 +79,8 @@ def test_every_page_is_accessible_and_fits(
         "/", "/jobs", "/jobs?state=FAILED", "/jobs?text=nothing-has-this", "/jobs?q=error:x*+-tag:no+after:2h", "/jobs?q=quue:x",
         "/jobs?columns=id,queue,worker,reason,tags,priority,attempts,runtime,started,finished,enqueued", f"/jobs/{failed_job}", "/account",
         "/jobs/retries/new?state=FAILED", "/jobs/flushes/new?state=FAILED", "/nowhere",
+        "/failures", "/failures?state=resolved", "/failures?text=nothing-has-this", "/failures/matrix", "/deploys",
+        f"/failures/{group_of(console)}",
     )
     context = opened(browser, signed_in, width, theme, bypass_csp=True)
     page = context.new_page()

@@ -30,6 +30,10 @@ PAGES = {
     "jobs.retry_create": STAFF, "jobs.retries_new": STAFF, "jobs.retries_create": STAFF,
     "jobs.cancellation_create": STAFF, "jobs.cancellations_new": STAFF, "jobs.cancellations_create": STAFF,
     "jobs.flush_new": ADMIN, "jobs.flush_create": ADMIN,
+    "failures.index": STAFF, "failures.matrix_show": STAFF, "failures.show": STAFF,
+    "failures.resolution_create": STAFF, "failures.reopening_create": STAFF, "failures.ignoring_create": STAFF,
+    "failures.assignee_update": STAFF, "failures.note_update": STAFF, "failures.runbook_update": STAFF,
+    "deploys.index": STAFF, "deploys.create": ADMIN, "deploys.destroy": ADMIN,
     "dispatch.new": ADMIN, "dispatch.create": ADMIN, "files.index": STAFF,
 }
 API = {
@@ -42,6 +46,11 @@ API = {
     "jobs_api.create": ADMIN, "jobs_api.flushes_create": ADMIN, "files_api.create": ADMIN,
     "queues_api.index": STAFF, "queues_api.throughput_show": STAFF, "queues_api.recording_show": STAFF,
     "queues_api.latency_show": STAFF, "observe_api.index": STAFF,
+    "failures_api.index": STAFF, "failures_api.matrix_show": STAFF, "failures_api.show": STAFF,
+    "failures_api.resolution_create": STAFF, "failures_api.reopening_create": STAFF,
+    "failures_api.ignoring_create": STAFF, "failures_api.assignee_update": STAFF, "failures_api.note_update": STAFF,
+    "failures_api.runbook_update": STAFF,
+    "deploys_api.index": STAFF, "deploys_api.create": ADMIN, "deploys_api.destroy": ADMIN,
     "workers_api.index": STAFF, "metrics.index": ADMIN,
 }
 REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -50,7 +59,8 @@ REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 def routes(app: Flask) -> Iterator[tuple[Rule, str, str]]:
     """Every route with each method it takes and an address that it answers to."""
     for rule in app.url_map.iter_rules():
-        path = rule.rule.replace("<path:job_id>", "no-such-job").replace("<search_id>", "no-such-search").replace("<path:filename>", "css/app.css")
+        path = rule.rule.replace("<path:job_id>", "no-such-job").replace("<path:filename>", "css/app.css")
+        path = path.replace("<search_id>", "no-such-search").replace("<fingerprint>", "0" * 16).replace("<deploy_id>", "no-such-deploy")
         assert "<" not in path, f"{rule.rule}: say here what stands for its variable"
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             yield rule, method, path

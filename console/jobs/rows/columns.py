@@ -24,7 +24,7 @@ FIRST_KNOWN = (
     "chord_id", "payload", "message",
 )  # fmt: skip
 """Not read; written where nothing is stored yet."""
-OF_THE_END = ("reason", "error_type", "error_message", "result", "traceback")
+OF_THE_END = ("reason", "error_type", "error_message", "result", "traceback", "fingerprint")
 """Not read; written when the row learnt of a later end."""
 ALL = READ + FIRST_KNOWN + OF_THE_END
 STEP = ("id", *EVERY_STEP, *OF_THE_END)

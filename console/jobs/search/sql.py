@@ -79,7 +79,7 @@ def _test(key: str, columns: Any) -> Test:
         "runtime": lambda one: _COMPARED[one.compare](JobStatus.runtime_ms, duration_ms(one.value)),
         "type": lambda one: _equals(columns.type, one),
         "queue": lambda one: _equals(columns.queue, one),
-        "group": _group,
+        "group": lambda one: _equals(JobStatus.fingerprint, one),
     }
     return tests.get(key) or (lambda one: _equals(getattr(JobStatus, key), one))
 
@@ -94,12 +94,6 @@ def _equals(column: Any, one: Condition) -> ColumnElement[bool]:
 def _begins(column: Any, value: str) -> ColumnElement[bool]:
     """Not LIKE, which on SQLite takes upper and lower case for the same."""
     return func.substr(column, 1, len(value)) == value
-
-
-def _group(one: Condition) -> ColumnElement[bool]:
-    """Jobs have a fingerprint once failures are grouped."""
-    fingerprint = getattr(JobStatus, "fingerprint", None)
-    return false() if fingerprint is None else _equals(fingerprint, one)
 
 
 def _error(one: Condition) -> ColumnElement[bool]:
