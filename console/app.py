@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from console import __version__
 from console.access import views as access_views
 from console.access.rules import Permission
+from console.actions import views as actions_views
 from console.config import RESOURCES, settings
 from console.dispatch import views as dispatch_views
 from console.files import api as files_api
@@ -46,7 +47,7 @@ API_BLUEPRINTS = (
 )
 PAGE_BLUEPRINTS = (
     jobs_views.blueprint, dispatch_views.blueprint, files_views.blueprint, overview_views.blueprint, health.blueprint,
-    metrics_views.blueprint,
+    metrics_views.blueprint, actions_views.blueprint,
 )
 PLACES = ("overview.index", "jobs.index", "access.account")
 """The navigation, in its order."""
@@ -76,7 +77,7 @@ def _permission_of(topic: str) -> Permission | None:
     """What one may see of the page a topic belongs to."""
     if topic == "overview":
         return Permission.OVERVIEW_READ
-    return Permission.JOBS_READ if topic == "jobs" or topic.startswith("job:") else None
+    return Permission.JOBS_READ if topic in ("jobs", "actions") or topic.startswith("job:") else None
 
 
 def _configuration() -> dict[str, Any]:

@@ -70,7 +70,7 @@ def test_every_page_is_accessible_and_fits(
 ) -> None:
     addresses = (
         "/", "/jobs", "/jobs?state=FAILED", "/jobs?text=nothing-has-this", f"/jobs/{failed_job}", "/account",
-        "/jobs/retries/new?state=FAILED", "/jobs/flushes/new?state=FAILED", "/nowhere",
+        "/actions/new?kind=retry&state=FAILED", "/actions/new?kind=flush&state=FAILED", "/nowhere",
     )
     context = opened(browser, signed_in, width, theme, bypass_csp=True)
     page = context.new_page()

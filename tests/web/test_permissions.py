@@ -25,9 +25,12 @@ PAGES = {
     "access.account": PEOPLE, "access.sign_out": PEOPLE, "live.stream": PEOPLE,
     "overview.index": STAFF,
     "jobs.index": STAFF, "jobs.newer_show": STAFF, "jobs.show": STAFF,
-    "jobs.retry_create": STAFF, "jobs.retries_new": STAFF, "jobs.retries_create": STAFF,
-    "jobs.cancellation_create": STAFF, "jobs.cancellations_new": STAFF, "jobs.cancellations_create": STAFF,
-    "jobs.flush_new": ADMIN, "jobs.flush_create": ADMIN,
+    "jobs.retry_create": STAFF, "jobs.retries_create": STAFF,
+    "jobs.cancellation_create": STAFF, "jobs.cancellations_create": STAFF,
+    # What each kind of action needs beside, tests/web/actions says.
+    "actions.index": STAFF, "actions.new": STAFF, "actions.create": STAFF, "actions.show": STAFF,
+    "actions.pause_create": STAFF, "actions.resumption_create": STAFF, "actions.stop_create": STAFF,
+    "actions.undo_create": STAFF, "actions.rate_update": STAFF,
     "dispatch.new": ADMIN, "dispatch.create": ADMIN, "files.index": STAFF,
 }
 API = {
@@ -47,6 +50,7 @@ def routes(app: Flask) -> Iterator[tuple[Rule, str, str]]:
     """Every route with each method it takes and an address that it answers to."""
     for rule in app.url_map.iter_rules():
         path = rule.rule.replace("<path:job_id>", "no-such-job").replace("<path:filename>", "css/app.css")
+        path = path.replace("<action_id>", "no-such-action")
         assert "<" not in path, f"{rule.rule}: say here what stands for its variable"
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             yield rule, method, path
@@ -132,8 +136,8 @@ def test_pages_show_only_what_the_role_can_use(
     browser_of: Callable[[str], Browser], job: Callable[..., str]
 ) -> None:
     job()
-    flush = "a[href^='/jobs/flushes/new']"
-    retry = "a[href^='/jobs/retries/new']"
+    flush = "a[href^='/actions/new?kind=flush']"
+    retry = "a[href^='/actions/new?kind=retry']"
     for role, has_flush in (("admin", True), ("support", False)):
         shown = page(browser_of(role).get("/jobs?state=FAILED"))
         assert shown.select_one(retry) is not None
