@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from console import __version__
 from console.access import views as access_views
 from console.access.rules import Permission
+from console.actions import api as actions_api
 from console.actions import views as actions_views
 from console.config import RESOURCES, settings
 from console.dispatch import views as dispatch_views
@@ -43,7 +44,7 @@ from console.workers import api as workers_api
 
 API_BLUEPRINTS = (
     jobs_api.blueprint, queues_api.blueprint, workers_api.blueprint, observe_api.blueprint,
-    files_api.blueprint, openapi_view.blueprint,
+    files_api.blueprint, openapi_view.blueprint, actions_api.blueprint,
 )
 PAGE_BLUEPRINTS = (
     jobs_views.blueprint, dispatch_views.blueprint, files_views.blueprint, overview_views.blueprint, health.blueprint,

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "failed": ("console.commands.failed:failed", "List failed jobs."),
     "retry": ("console.commands.retry:retry", "Run failed jobs again."),
     "flush": ("console.commands.flush:flush", "Delete failed jobs."),
+    "actions": ("console.commands.actions:actions", "Follow and undo what is done to many jobs."),
     "prune": ("console.commands.prune:prune", "Delete what is kept no longer."),
     "cancel": ("console.commands.cancel:cancel", "Cancel jobs."),
     "dispatch": ("console.commands.dispatch:dispatch", "Dispatch jobs."),

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.orm import Session
+
 from console.access.rules import Permission
 from console.actions.rules import Kind
+from console.actor import Actor
 from console.errors import NotAllowed
 from console.web.permissions import may
+
+Verb = Callable[[Session, Actor, str], Any]
+"""`pause_action` and the like."""
 
 NEEDED = {
     Kind.RETRY: Permission.JOBS_RETRY,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 from flask import Blueprint, flash, render_template, request, url_for
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from console import ids
@@ -13,10 +12,9 @@ from console.access.idempotency import MAX_LENGTH, claim
 from console.access.rules import Permission
 from console.actions import forms, queries, service
 from console.actions.estimate import estimate
-from console.actions.permits import NEEDED, check_may
+from console.actions.permits import NEEDED, Verb, check_may
 from console.actions.queries import words_of
 from console.actions.rules import Kind, parse_rate
-from console.actor import Actor
 from console.audit.queries import entries_of
 from console.config import settings
 from console.errors import Conflict, InvalidInput
@@ -28,7 +26,6 @@ from console.web import database, htmx
 from console.web.permissions import current_actor, requires
 
 PAGE = 50
-Verb = Callable[[Session, Actor, str], None]
 
 blueprint = Blueprint("actions", __name__)
 blueprint.add_app_template_filter(words_of, "filter_words")
@@ -127,11 +124,12 @@ def undo_create(action_id: str) -> Response:
 @requires(Permission.JOBS_READ)
 def rate_update(action_id: str) -> Response:
     """Changes how many jobs a second it takes; nothing: as fast as it goes."""
-
-    def change(session: Session, actor: Actor, action_id: str) -> None:
-        service.set_rate(session, actor, action_id, parse_rate(request.form.get("rate", "")))
-
-    return _ask(action_id, change, "Its rate is changed.")
+    try:
+        rate = parse_rate(request.form.get("rate", ""))
+    except InvalidInput as error:
+        flash(error.detail, "error")
+        return htmx.go(url_for("actions.show", action_id=action_id))
+    return _ask(action_id, partial(service.set_rate, rate=rate), "Its rate is changed.")
 
 
 def _ask(action_id: str, verb: Verb, told: str) -> Response:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from console import db
+from console.actions.rules import Kind
+from console.actions.service import Plan
 from console.broker.valkey import broker
-from console.commands import output
+from console.commands import output, planned
 from console.commands.context import examples, failed_jobs, job_options, operator, require_database
 from console.commands.each import do_to_each
 from console.jobs import bulk, service
@@ -22,13 +26,16 @@ ALL = "failed"
         "celeriac retry 0199c2f1-6a5e-7cc3-98c4-dc0c0c07398f",
         "celeriac retry failed",
         "celeriac retry failed --queue emails --text Timeout --dry-run",
+        "celeriac retry failed --queue emails --trial 20 --rate 50/s --wait",
     )
 )
 @click.argument("ids", nargs=-1, required=True, metavar="ID…|failed")
 @job_options
+@planned.plan_options
+@planned.trial_options
 @click.option("--dry-run", is_flag=True, help="Say how many would be retried, and retry none. For `failed` only.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON.")
-def retry(ids: tuple[str, ...], queue: str, type_: str, text: str, dry_run: bool, is_json: bool) -> None:
+def retry(ids: tuple[str, ...], queue: str, type_: str, text: str, dry_run: bool, is_json: bool, **plan: Any) -> None:
     """Run failed jobs again: those named, or with `failed` all that failed.
 
     Each is run as a new job; the old one and the new one name each other. One that was retried already is not
@@ -37,11 +44,22 @@ def retry(ids: tuple[str, ...], queue: str, type_: str, text: str, dry_run: bool
     require_database()
     broker()  # says so now when none is known
     if ids == (ALL,):
-        _retry_all(failed_jobs(queue, type_, text), dry_run, is_json)
+        wanted = failed_jobs(queue, type_, text)
+        if planned.is_planned(plan):
+            _plan_all(planned.plan_of(Kind.RETRY, wanted, plan), dry_run, is_json, wait=plan["wait"])
+        else:
+            _retry_all(wanted, dry_run, is_json)
         return
-    if ALL in ids or queue or type_ or text or dry_run:
+    if ALL in ids or queue or type_ or text or dry_run or planned.is_planned(plan):
         raise click.UsageError("Name jobs by their ids, or say `failed`; the other options go with `failed` only.")
     do_to_each(ids, service.retry_job, "retried_as", lambda job_id, new_id: f"{job_id} runs again as {new_id}", is_json)
+
+
+def _plan_all(plan: Plan, dry_run: bool, is_json: bool, *, wait: bool) -> None:
+    if dry_run:
+        planned.show_estimate(plan, is_json=is_json)
+    else:
+        planned.begin(plan, wait=wait, is_json=is_json)
 
 
 def _retry_all(wanted: JobFilter, dry_run: bool, is_json: bool) -> None:

@@ -42,6 +42,9 @@ API = {
     "queues_api.index": STAFF, "queues_api.throughput_show": STAFF, "queues_api.recording_show": STAFF,
     "queues_api.latency_show": STAFF, "observe_api.index": STAFF,
     "workers_api.index": STAFF, "metrics.index": ADMIN,
+    "actions_api.index": STAFF, "actions_api.create": STAFF, "actions_api.estimates_create": STAFF,
+    "actions_api.show": STAFF, "actions_api.pause_create": STAFF, "actions_api.resumption_create": STAFF,
+    "actions_api.stop_create": STAFF, "actions_api.undo_create": STAFF, "actions_api.rate_update": STAFF,
 }
 REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
