@@ -27,6 +27,8 @@ LOOK_S = 0.5
 PAUSE_S = 1.0
 TURN_S = 0.4
 """How long one action goes on before the others have their turn."""
+ALONE_S = 2.0
+"""The same when there are no others: jobs are sent while the next batch is at work, and only the last one is waited for."""
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +96,7 @@ class Runner:
                     self._held[action_id] = _Held()
 
     def _turn(self, action_id: str, held: _Held) -> None:
-        until = clock.monotonic() + TURN_S
+        until = clock.monotonic() + (TURN_S if len(self._held) > 1 else ALONE_S)
         wait: float | None = 0.0
         with outbox.Courier() as courier:
             while wait == 0 and clock.monotonic() < until:
