@@ -13,6 +13,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from console import __version__
 from console.access import views as access_views
 from console.access.rules import Permission
+from console.actions import api as actions_api
+from console.actions import views as actions_views
 from console.config import RESOURCES, settings
 from console.deploys import api as deploys_api
 from console.deploys import views as deploys_views
@@ -48,12 +50,12 @@ from console.workers import api as workers_api
 
 API_BLUEPRINTS = (
     jobs_api.blueprint, searches_api.blueprint, queues_api.blueprint, workers_api.blueprint, observe_api.blueprint,
-    files_api.blueprint, failures_api.blueprint, deploys_api.blueprint, openapi_view.blueprint,
+    files_api.blueprint, failures_api.blueprint, deploys_api.blueprint, actions_api.blueprint, openapi_view.blueprint,
 )
 PAGE_BLUEPRINTS = (
     search_views.blueprint, jobs_views.blueprint, dispatch_views.blueprint, files_views.blueprint,
     overview_views.blueprint, health.blueprint, metrics_views.blueprint, failures_views.blueprint,
-    deploys_views.blueprint,
+    deploys_views.blueprint, actions_views.blueprint,
 )
 PLACES = ("overview.index", "jobs.index", "failures.index", "access.account")
 """The navigation, in its order."""
@@ -83,7 +85,7 @@ def _permission_of(topic: str) -> Permission | None:
     """What one may see of the page a topic belongs to."""
     if topic == "overview":
         return Permission.OVERVIEW_READ
-    return Permission.JOBS_READ if topic == "jobs" or topic.startswith("job:") else None
+    return Permission.JOBS_READ if topic in ("jobs", "actions") or topic.startswith("job:") else None
 
 
 def _configuration() -> dict[str, Any]:

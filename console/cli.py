@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "failures": ("console.commands.failures:failures", "Resolve, ignore, assign and note failure groups."),
     "deploys": ("console.commands.deploys:deploys", "Mark which version went live when."),
     "flush": ("console.commands.flush:flush", "Delete failed jobs."),
+    "actions": ("console.commands.actions:actions", "Follow and undo what is done to many jobs."),
     "prune": ("console.commands.prune:prune", "Delete what is kept no longer."),
     "refused": ("console.commands.refused:refused", "Events that could not be stored: look, replay, drop."),
     "cancel": ("console.commands.cancel:cancel", "Cancel jobs."),

@@ -130,6 +130,11 @@ class Settings(BaseSettings):
         validation_alias=_env("CELERIAC_KEEP_AUDIT_DAYS"),
         description="Days for which the audit log is kept; `inf` keeps it for ever.",
     )
+    undo_hours: PositiveFloat = Field(
+        24.0,
+        validation_alias=_env("CELERIAC_UNDO_HOURS"),
+        description="Hours for which a flush by an action can be undone; until then its jobs are kept aside.",
+    )
     database_gb: PositiveFloat | None = Field(
         None,
         validation_alias=_env("CELERIAC_DATABASE_GB"),

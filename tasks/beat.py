@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from console import clock, db
 from console import redis as valkey
+from console.actions.runner import Runner
 from console.broker.valkey import broker
 from console.errors import Unavailable
 from console.files import service as files
@@ -25,6 +27,8 @@ SWEEP_EVERY_S = 10.0
 CLEAN_EVERY_S = 3_600.0
 UPKEEP_EVERY_S = 5.0
 PAUSE_S = 1.0
+LEAVE_S = 5.0
+"""How long a beat that ends waits for the batch that is at work."""
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +42,8 @@ class DueScheduler(Scheduler):
         self._current_since: float | None = None
         self._missing: dict[str, int] = {}
         self._presence = Presence("beat")
+        self._stopping = threading.Event()
+        self._actions: threading.Thread | None = None
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
@@ -45,6 +51,7 @@ class DueScheduler(Scheduler):
 
     def tick(self, *_: Any, **__: Any) -> float:
         """Celery's loop calls this again after the returned number of seconds; the waiting is done here."""
+        self._work_on_actions()
         try:
             self._presence.say()
             while due.publish_due() == due.CLAIM_BATCH:
@@ -60,7 +67,10 @@ class DueScheduler(Scheduler):
         return 0.0
 
     def close(self) -> None:
-        """Nothing to save."""
+        """Nothing to save; what we worked on is left to the other beats."""
+        self._stopping.set()
+        if self._actions is not None:
+            self._actions.join(LEAVE_S)
         with suppress(redis.RedisError):
             self._presence.leave()
 
@@ -68,6 +78,13 @@ class DueScheduler(Scheduler):
     def info(self) -> str:
         """Shown by `celery beat` at its start."""
         return "    . db -> due jobs of the console's database"
+
+    def _work_on_actions(self) -> None:
+        """In a thread of its own, so that what is due is never late for it."""
+        if self._actions is None or not self._actions.is_alive():
+            run = Runner().run
+            self._actions = threading.Thread(target=run, args=(self._stopping,), name="actions", daemon=True)
+            self._actions.start()
 
     def _sweep(self) -> None:
         """Reports jobs whose worker is gone, when its signs of life would have been seen for long enough."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import click
 
 from console import db
+from console.actions.rules import Kind
+from console.actions.service import Plan
 from console.broker.valkey import broker
-from console.commands import output
+from console.commands import output, planned
 from console.commands.context import examples, failed_jobs, job_options, operator, require_database
 from console.commands.each import do_to_each
 from console.jobs import bulk, service
@@ -24,14 +27,17 @@ ALL = "failed"
         "celeriac retry 0199c2f1-6a5e-7cc3-98c4-dc0c0c07398f",
         "celeriac retry failed",
         "celeriac retry --filter 'queue:emails error:Timeout*' --dry-run",
+        "celeriac retry --filter 'group:9f86d081884c7d65' --trial 20 --rate 50/s --wait",
     )
 )
 @click.argument("ids", nargs=-1, metavar="ID…|failed")
 @job_options
+@planned.plan_options
+@planned.trial_options
 @click.option("--dry-run", is_flag=True, help="Say how many would be retried, and retry none. For `failed` only.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 def retry(
-    ids: tuple[str, ...], queue: str, type_: str, text: str, filter_: str, dry_run: bool, is_json: bool
+    ids: tuple[str, ...], queue: str, type_: str, text: str, filter_: str, dry_run: bool, is_json: bool, **plan: Any
 ) -> None:
     """Run failed jobs again: those named, or with `failed` or --filter all that match.
 
@@ -41,11 +47,22 @@ def retry(
     require_database()
     broker()  # says so now when none is known
     if ids == (ALL,) or (filter_ and not ids):
-        _retry_all(failed_jobs(queue, type_, text, filter_), dry_run, is_json)
+        wanted = failed_jobs(queue, type_, text, filter_)
+        if planned.is_planned(plan):
+            _plan_all(planned.plan_of(Kind.RETRY, wanted, plan), dry_run, is_json, wait=plan["wait"])
+        else:
+            _retry_all(wanted, dry_run, is_json)
         return
-    if not ids or ALL in ids or queue or type_ or text or filter_ or dry_run:
+    if not ids or ALL in ids or queue or type_ or text or filter_ or dry_run or planned.is_planned(plan):
         raise click.UsageError("Name jobs by their ids, or say `failed` or --filter; the rest goes with these two.")
     do_to_each(ids, service.retry_job, "retried_as", lambda job_id, new_id: f"{job_id} runs again as {new_id}", is_json)
+
+
+def _plan_all(plan: Plan, dry_run: bool, is_json: bool, *, wait: bool) -> None:
+    if dry_run:
+        planned.show_estimate(plan, is_json=is_json)
+    else:
+        planned.begin(plan, wait=wait, is_json=is_json)
 
 
 def _retry_all(wanted: JobFilter, dry_run: bool, is_json: bool) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from console import clock, ids
 from console.actor import Actor
-from console.jobs import new_jobs, outbox, queries, sets
+from console.jobs import archive, new_jobs, outbox, queries, sets
 from console.jobs.filters import JobFilter
 from console.jobs.models import JobStatus
 from console.jobs.rules import FAILURES, WAITING, State, retries_of, version
@@ -34,12 +34,21 @@ TO_DELETE = ("id", "type", "queue", "state")
 
 def retry_matching(session: Session, _actor: Actor, wanted: JobFilter, limit: int = BATCH) -> list[str]:
     """Retries up to `limit` retryable jobs that match, oldest ones last, and returns their ids; []: none is left."""
+    return retry_some(session, wanted, limit)[0]
+
+
+def retry_some(
+    session: Session, wanted: JobFilter, limit: int = BATCH, action_id: str | None = None
+) -> tuple[list[str], int]:
+    """As `retry_matching`, and how many turned out not to be retryable. `action_id`: what the new jobs belong to."""
     rows: list[Row[Any]] = []
+    refused = 0
     while not rows and (found := _choose(session, wanted, {State.RETRYABLE}, limit, TO_RETRY)):
         rows = _leave_unsendable(session, found)
+        refused += len(found) - len(rows)
     if rows:
-        retry_rows(session, rows)
-    return [row.id for row in rows]
+        retry_rows(session, rows, action_id)
+    return [row.id for row in rows], refused
 
 
 def cancel_matching(session: Session, actor: Actor, wanted: JobFilter, limit: int = BATCH) -> list[str]:
@@ -51,25 +60,33 @@ def cancel_matching(session: Session, actor: Actor, wanted: JobFilter, limit: in
     return [row.id for row in rows]
 
 
-def flush_failed(session: Session, _actor: Actor, wanted: JobFilter, limit: int = BATCH) -> list[str]:
-    """Deletes up to `limit` failed jobs that match, with their attempts, and returns their ids; []: none is left."""
+def flush_failed(
+    session: Session, _actor: Actor, wanted: JobFilter, limit: int = BATCH, keep: archive.Keep | None = None
+) -> list[str]:
+    """Deletes up to `limit` failed jobs that match, with their attempts, and returns their ids; []: none is left.
+
+    With `keep` they are kept aside, to be had back.
+    """
     rows = _choose(session, wanted, FAILURES, limit, TO_DELETE)
     gone = [row.id for row in rows]
     if gone:
         tally = Tally()
         for row in rows:
             tally.moved((row.type, row.queue, row.state), None)
+        if keep is not None:
+            archive.keep(session, gone, keep)
         sets.delete(session.connection(), gone)
         tally.write(session)
         outbox.announce_after_commit(session, ["*"])
     return gone
 
 
-def retry_rows(session: Session, rows: Sequence[Any]) -> list[str]:
+def retry_rows(session: Session, rows: Sequence[Any], action_id: str | None = None) -> list[str]:
     """Retries jobs that are locked and RETRYABLE, given with the columns `TO_RETRY`; the ids of the new ones."""
     new_ids = {row.id: ids.new_id() for row in rows}
     begun = new_jobs.beginning(clock.now())
-    sets.retry(session.connection(), new_ids, begun | {"enqueued_at": clock.to_ms(begun["enqueued_at"])})
+    same = begun | {"enqueued_at": clock.to_ms(begun["enqueued_at"]), "action_id": action_id}
+    sets.retry(session.connection(), new_ids, same)
     tally, kinds = Tally(), [(row.type, row.queue) for row in rows]
     for kind, times in Counter(kinds).items():
         tally.moved((*kind, State.RETRYABLE), (*kind, State.FAILED), times)

@@ -5,10 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, SmallInteger, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, deferred, mapped_column
 
-from console.db import Base
+from console.db import Base, Instant
 from console.tracking.messages import ELSEWHERE
 
 OPEN = "state IN ('FAILED', 'RETRYABLE') AND retried_as IS NULL"
@@ -63,6 +75,13 @@ class JobStatus(Base):
         Index(
             "ix_job_status_unprinted", "state", postgresql_where=text(UNPRINTED), sqlite_where=text(UNPRINTED)
         ),
+        Index(
+            "ix_job_status_action",
+            "action_id",
+            "state",
+            postgresql_where=text("action_id IS NOT NULL"),
+            sqlite_where=text("action_id IS NOT NULL"),
+        ),
         *(
             Index(
                 f"ix_job_status_{name}",
@@ -100,6 +119,7 @@ class JobStatus(Base):
     group_id: Mapped[str | None] = mapped_column(String(255), doc="The group that it was dispatched in")
     chord_id: Mapped[str | None] = mapped_column(String(255), doc="The job that runs when its whole group is done")
     source: Mapped[str | None] = mapped_column(String(64), doc="The observed application; null: a tracked one")
+    action_id: Mapped[str | None] = mapped_column(String(36), doc="The bulk action (`console.actions`) that made it")
     unique_key: Mapped[str | None] = mapped_column(String(255))
     unique_lock: Mapped[str | None] = mapped_column(String(255), doc="unique_key until the job ends, then null")
     internal: Mapped[bool] = mapped_column(
@@ -264,6 +284,25 @@ class ChosenColumns(Base):
 
     owner: Mapped[str] = mapped_column(String(255), primary_key=True)
     names: Mapped[str] = mapped_column(Text, doc="Comma-separated, in their order")
+
+
+def _flushed(name: str, of: type[Base]) -> Table:
+    """The table to which rows of another one move, with all their columns, when they are flushed by an action."""
+    return Table(
+        name,
+        Base.metadata,
+        Column("flush_id", String(36), primary_key=True, doc="The bulk action"),
+        Column("kept_until", Instant(), nullable=False, doc="Then upkeep deletes it"),
+        *(
+            Column(column.name, column.type, primary_key=column.primary_key, nullable=column.nullable)
+            for column in of.__table__.columns
+        ),
+        Index(f"ix_{name}_kept_until", "kept_until"),
+    )
+
+
+flushed_job = _flushed("flushed_job", JobStatus)
+flushed_attempt = _flushed("flushed_attempt", JobAttempt)
 
 
 def columns() -> list[Any]:

@@ -58,15 +58,21 @@ def announce_after_commit(session: Session, job_ids: Sequence[str]) -> None:
     _box(session)["changed"].extend(job_ids)
 
 
+def tell_after_commit(session: Session, topic: str) -> None:
+    """Tells open pages that what a topic stands for changed, after the commit."""
+    _box(session)["topics"].append(topic)
+
+
 def wake_after_commit(session: Session) -> None:
     """Tells beat that something may be due sooner than it knows, after the commit."""
     _box(session)["wake"].append(True)
 
 
-def announce(job_ids: Sequence[str]) -> None:
+def announce(job_ids: Sequence[str], topics: Sequence[str] = ()) -> None:
     """Tells open pages what changed. A lost notice costs a late update, so an absent broker is not an error."""
     named = ["job:*"] if len(job_ids) > MAX_NAMED_JOBS or "*" in job_ids else [f"job:{job_id}" for job_id in job_ids]
-    body = json.dumps({"topics": ["overview", "jobs", *named], "v": clock.now_ms()})
+    of_jobs = ["overview", "jobs", *named] if job_ids else []
+    body = json.dumps({"topics": [*of_jobs, *dict.fromkeys(topics)], "v": clock.now_ms()})
     try:
         valkey.client().publish(LIVE_CHANNEL, body)
     except redis.RedisError as error:
@@ -140,7 +146,7 @@ def forget(session: Session, batches: Sequence[str]) -> None:
 def _box(session: Session) -> Box:
     """What waits for this session's commit; made, and hooked to it, at first use."""
     if "outbox" not in session.info:
-        session.info["outbox"] = {"batches": [], "cancelled": [], "changed": [], "wake": []}
+        session.info["outbox"] = {"batches": [], "cancelled": [], "changed": [], "topics": [], "wake": []}
         event.listen(session, "after_commit", _send)
         event.listen(session, "after_rollback", _forget)
     box: Box = session.info["outbox"]
@@ -181,6 +187,6 @@ def _deliver(box: Box) -> list[str]:
     except (Unavailable, redis.RedisError) as error:
         log.warning("committed, but not sent yet: %s; beat sends it when the broker is back", error)
         return sent  # open pages cannot be told either; trying would only make the caller wait again
-    if box["changed"]:
-        announce(box["changed"])
+    if box["changed"] or box["topics"]:
+        announce(box["changed"], box["topics"])
     return sent

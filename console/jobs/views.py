@@ -15,12 +15,12 @@ from console.access.rules import Permission
 from console.audit.queries import entries_of
 from console.errors import CeleriacError, InvalidInput
 from console.files.service import results_of
-from console.jobs import bulk, lineage, queries, service
-from console.jobs.filters import Cursor, JobFilter, parse_time
+from console.jobs import lineage, queries, service
+from console.jobs.filters import Cursor, JobFilter
 from console.jobs.rules import REASONS, WAITING
 from console.jobs.search.columns import COLUMNS, columns_of
 from console.jobs.search.saved import list_saved
-from console.jobs.search.shown import ADDRESS, Shown, shown
+from console.jobs.search.shown import Shown, asked
 from console.jobs.selection import Outcome, do_to_each
 from console.jobs.tracebacks import parts
 from console.web import database, htmx
@@ -28,7 +28,6 @@ from console.web.filters import count
 from console.web.permissions import current_actor, requires
 
 PAGE = 50
-CONFIRMATION = "flush"
 
 blueprint = Blueprint("jobs", __name__)
 blueprint.add_app_template_filter(parts, "traceback_parts")
@@ -147,96 +146,34 @@ def cancellation_create(job_id: str) -> Response:
     return htmx.go(url_for("jobs.show", job_id=job_id))
 
 
-@blueprint.get("/jobs/retries/new")
-@requires(Permission.JOBS_RETRY)
-def retries_new() -> str:
-    """Says how many jobs would be retried."""
-    return _confirm("jobs/retries_new.html", bulk.RETRY)
-
-
-@blueprint.get("/jobs/cancellations/new")
-@requires(Permission.JOBS_CANCEL)
-def cancellations_new() -> str:
-    """Says how many jobs would be cancelled."""
-    return _confirm("jobs/cancellations_new.html", bulk.CANCEL)
-
-
-@blueprint.get("/jobs/flushes/new")
-@requires(Permission.JOBS_FLUSH)
-def flush_new() -> str:
-    """Says how many failed jobs would be deleted."""
-    return _confirm("jobs/flush_new.html", bulk.FLUSH)
-
-
 @blueprint.post("/jobs/retries")
 @requires(Permission.JOBS_RETRY)
 def retries_create() -> Response:
-    """Retries the selected jobs, or all that match when the page that says how many asked for it."""
-    if picked := request.form.getlist("id"):
-        with database.transaction() as session:
-            outcome = do_to_each(session, service.retry_job, current_actor(), picked)
-        return _told(outcome, "Retried", "could not be retried")
-    _check_all_is_meant()
-    done = bulk.do_to_all(database.transaction, bulk.RETRY, current_actor(), _confirmed(request.form))
-    return _done(f"Retried {count(done, 'job')}. Each runs again as a new job.")
+    """Retries the selected jobs. All that match are an action's affair (`console.actions`)."""
+    with database.transaction() as session:
+        outcome = do_to_each(session, service.retry_job, current_actor(), _picked())
+    return _told(outcome, "Retried", "could not be retried")
 
 
 @blueprint.post("/jobs/cancellations")
 @requires(Permission.JOBS_CANCEL)
 def cancellations_create() -> Response:
-    """Cancels the selected jobs, or all waiting ones that match when the page that says how many asked for it."""
+    """Cancels the selected jobs."""
+    with database.transaction() as session:
+        outcome = do_to_each(session, service.cancel_job, current_actor(), _picked())
+    return _told(outcome, "Cancelled", "could not be cancelled")
+
+
+def _picked() -> list[str]:
+    """A selection that arrives empty is a mistake; it must not become all jobs."""
     if picked := request.form.getlist("id"):
-        with database.transaction() as session:
-            outcome = do_to_each(session, service.cancel_job, current_actor(), picked)
-        return _told(outcome, "Cancelled", "could not be cancelled")
-    _check_all_is_meant()
-    done = bulk.do_to_all(database.transaction, bulk.CANCEL, current_actor(), _confirmed(request.form))
-    return _done(f"Cancelled {count(done, 'job')}.")
-
-
-@blueprint.post("/jobs/flushes")
-@requires(Permission.JOBS_FLUSH)
-def flush_create() -> Response:
-    """Deletes all failed jobs that match, once the word is typed."""
-    if request.form.get("confirm", "").strip().lower() != CONFIRMATION:
-        flash(f"Nothing was deleted: type {CONFIRMATION} to confirm.", "error")
-        return htmx.go(url_for("jobs.flush_new", q=_search(request.form).q or None))
-    done = bulk.do_to_all(database.transaction, bulk.FLUSH, current_actor(), _confirmed(request.form))
-    return _done(f"Deleted {count(done, 'failed job')}.")
-
-
-def _confirm(template: str, action: bulk.Action) -> str:
-    """What would be done, in numbers. The form carries which jobs were counted, so that it is done to no others."""
-    search, session = _search(request.args), database.session()
-    wanted = search.wanted
-    meant = bulk.meant(session, action, wanted)
-    counted = replace(meant, before=wanted.before) if meant else None  # without a time, the exact counts can answer
-    total, is_exact = queries.count_jobs(session, counted) if counted else (0, True)
-    return render_template(
-        template, search=search, wanted=wanted, meant=meant, total=total, exact=is_exact, scan=queries.TEXT_SCAN
-    )
-
-
-def _confirmed(given: MultiDict[str, str]) -> JobFilter:
-    """The jobs that the page before had counted."""
-    wanted = _search(given).wanted
-    until = parse_time(given.get("counted_until", ""), "counted_until")
-    before = min((at for at in (wanted.before, until) if at), default=None)
-    return replace(wanted, before=before, back_to=Cursor.decode(given.get("counted_back_to", "")))
-
-
-def _check_all_is_meant() -> None:
-    """A selection that arrives empty must not become all jobs."""
-    if "all" not in request.form:
-        raise InvalidInput("No job is selected. Go back and select some, or use the page that acts on all that match.")
+        return picked
+    raise InvalidInput("No job is selected. Go back and select some, or use the page that acts on all that match.")
 
 
 def _search(given: MultiDict[str, str]) -> Shown:
-    """The search of an address or a form. What a form says beside `q` stands in place of it; what is acted on is said
-    once. Raises `InvalidInput`.
-    """
-    said = {name: given.getlist(name) for name in ADDRESS}
-    return shown(given.get("q", ""), said, clock.now(), instead=request.method == "GET")
+    """What a form says beside `q` stands in place of it; what is acted on is said once. Raises `InvalidInput`."""
+    return asked(given, clock.now(), instead=request.method == "GET")
 
 
 def _refused(error: CeleriacError, job_id: str) -> Response:

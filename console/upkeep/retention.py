@@ -22,7 +22,7 @@ from console.access.idempotency import KEPT_FOR, IdempotencyKey
 from console.audit.models import AuditEntry, AuditTarget
 from console.config import settings
 from console.files import service as files
-from console.jobs import retention, totals
+from console.jobs import archive, retention, totals
 from console.jobs.groups import EVER
 from console.jobs.models import FailureTally, JobRollup
 from console.jobs.retention import BATCH, Slice
@@ -74,6 +74,7 @@ def batches(now: datetime) -> Iterator[Removed]:
         wanted = retention.slices_in_force(session, now)
     for one in wanted:
         yield from _jobs(one)
+    yield from _flushed(now)
     yield from _rollups(now)
     yield from _older("idempotency keys", IdempotencyKey.created_at, now - KEPT_FOR)
     yield from _older("failure hours", FailureTally.hour_at, now - FAILURE_HOURS_KEPT, FailureTally.hour_at > EVER)
@@ -107,6 +108,16 @@ def _jobs(of: Slice) -> Iterator[Removed]:
         elif reached == since:  # others hold all of these; they have their turn at the next run
             return
         since = reached
+
+
+def _flushed(now: datetime) -> Iterator[Removed]:
+    """Flushed jobs that can be had back no longer."""
+    gone = 1
+    while gone:
+        with db.writing() as session:
+            gone = archive.delete_old(session, now, BATCH)
+        if gone:
+            yield Counter({("flushed jobs and attempts", ""): gone})
 
 
 def _rollups(now: datetime) -> Iterator[Removed]:

@@ -78,7 +78,7 @@ def test_every_page_is_accessible_and_fits(
     addresses = (
         "/", "/jobs", "/jobs?state=FAILED", "/jobs?text=nothing-has-this", "/jobs?q=error:x*+-tag:no+after:2h", "/jobs?q=quue:x",
         "/jobs?columns=id,queue,worker,reason,tags,priority,attempts,runtime,started,finished,enqueued", f"/jobs/{failed_job}", "/account",
-        "/jobs/retries/new?state=FAILED", "/jobs/flushes/new?state=FAILED", "/nowhere",
+        "/actions/new?kind=retry&state=FAILED", "/actions/new?kind=flush&state=FAILED", "/nowhere",
         "/failures", "/failures?state=resolved", "/failures?text=nothing-has-this", "/failures/matrix", "/deploys",
         f"/failures/{group_of(console)}",
     )

@@ -23,7 +23,7 @@ def test_pages_may_run_and_load_our_files_only(support: Browser) -> None:
 
 
 def test_pages_have_nothing_that_the_policy_would_stop(support: Browser) -> None:
-    for path in ("/", "/jobs", "/account", "/jobs/retries/new"):
+    for path in ("/", "/jobs", "/account", "/actions/new?kind=retry"):
         shown = page(support.get(path))
         runs = [tag for tag in shown.find_all("script") if not tag.get("src") and tag.get("type") != "application/json"]
         assert runs == []

@@ -27,13 +27,16 @@ PAGES = {
     "search.completions_show": STAFF, "search.saved_create": STAFF, "search.saved_destroy": STAFF,
     "search.columns_update": STAFF, "search.export_create": STAFF,
     "jobs.index": STAFF, "jobs.newer_show": STAFF, "jobs.show": STAFF,
-    "jobs.retry_create": STAFF, "jobs.retries_new": STAFF, "jobs.retries_create": STAFF,
-    "jobs.cancellation_create": STAFF, "jobs.cancellations_new": STAFF, "jobs.cancellations_create": STAFF,
-    "jobs.flush_new": ADMIN, "jobs.flush_create": ADMIN,
+    "jobs.retry_create": STAFF, "jobs.retries_create": STAFF,
+    "jobs.cancellation_create": STAFF, "jobs.cancellations_create": STAFF,
     "failures.index": STAFF, "failures.matrix_show": STAFF, "failures.show": STAFF,
     "failures.resolution_create": STAFF, "failures.reopening_create": STAFF, "failures.ignoring_create": STAFF,
     "failures.assignee_update": STAFF, "failures.note_update": STAFF, "failures.runbook_update": STAFF,
     "deploys.index": STAFF, "deploys.create": ADMIN, "deploys.destroy": ADMIN,
+    # What each kind of action needs beside, tests/web/actions says.
+    "actions.index": STAFF, "actions.new": STAFF, "actions.create": STAFF, "actions.show": STAFF,
+    "actions.pause_create": STAFF, "actions.resumption_create": STAFF, "actions.stop_create": STAFF,
+    "actions.undo_create": STAFF, "actions.rate_update": STAFF,
     "dispatch.new": ADMIN, "dispatch.create": ADMIN, "files.index": STAFF,
 }
 API = {
@@ -52,6 +55,9 @@ API = {
     "failures_api.runbook_update": STAFF,
     "deploys_api.index": STAFF, "deploys_api.create": ADMIN, "deploys_api.destroy": ADMIN,
     "workers_api.index": STAFF, "metrics.index": ADMIN,
+    "actions_api.index": STAFF, "actions_api.create": STAFF, "actions_api.estimates_create": STAFF,
+    "actions_api.show": STAFF, "actions_api.pause_create": STAFF, "actions_api.resumption_create": STAFF,
+    "actions_api.stop_create": STAFF, "actions_api.undo_create": STAFF, "actions_api.rate_update": STAFF,
 }
 REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
@@ -60,7 +66,8 @@ def routes(app: Flask) -> Iterator[tuple[Rule, str, str]]:
     """Every route with each method it takes and an address that it answers to."""
     for rule in app.url_map.iter_rules():
         path = rule.rule.replace("<path:job_id>", "no-such-job").replace("<path:filename>", "css/app.css")
-        path = path.replace("<search_id>", "no-such-search").replace("<fingerprint>", "0" * 16).replace("<deploy_id>", "no-such-deploy")
+        path = path.replace("<search_id>", "no-such-search").replace("<fingerprint>", "0" * 16)
+        path = path.replace("<deploy_id>", "no-such-deploy").replace("<action_id>", "no-such-action")
         assert "<" not in path, f"{rule.rule}: say here what stands for its variable"
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             yield rule, method, path
@@ -146,8 +153,8 @@ def test_pages_show_only_what_the_role_can_use(
     browser_of: Callable[[str], Browser], job: Callable[..., str]
 ) -> None:
     job()
-    flush = "a[href^='/jobs/flushes/new']"
-    retry = "a[href^='/jobs/retries/new']"
+    flush = "a[href^='/actions/new?kind=flush']"
+    retry = "a[href^='/actions/new?kind=retry']"
     for role, has_flush in (("admin", True), ("support", False)):
         shown = page(browser_of(role).get("/jobs?state=FAILED"))
         assert shown.select_one(retry) is not None

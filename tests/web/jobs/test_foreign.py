@@ -9,10 +9,12 @@ import redis
 from click.testing import CliRunner
 
 from console import db
+from console.actions.rules import Kind
 from console.cli import main
 from console.jobs.models import JobStatus
 from console.jobs.rules import State
 from console.tracking.messages import ELSEWHERE
+from tests.factories.actions import begin, work
 from tests.web.conftest import Browser, page, said
 
 OBSERVED = {"source": "shop", "payload": None, "arguments": "('silver spoon',) {'n': 2}"}
@@ -67,10 +69,10 @@ def test_all_that_match_leave_them_out_and_do_not_count_them(
     support: Browser, job: Callable[..., str], columns: dict[str, str], why: str, address: str
 ) -> None:
     failed, waiting = [job(**columns), job()], [job(State.PENDING, **columns), job(State.PENDING)]
-    assert "Retry 1 job?" in said(support.get(f"/jobs/retries/new?{address}"))
-    assert "Cancel 1 job?" in said(support.get(f"/jobs/cancellations/new?{address}"))
-    support.submit("/jobs/cancellations", all="1")
-    support.submit("/jobs/retries", all="1")
+    assert "Retry 1 job?" in said(support.get(f"/actions/new?kind=retry&{address}"))
+    assert "Cancel 1 job?" in said(support.get(f"/actions/new?kind=cancel&{address}"))
+    begin(Kind.CANCEL), begin(Kind.RETRY)
+    work()
     assert [state_of(one) for one in waiting] == ["PENDING", "CANCELLED"]
     assert [state_of(one) for one in failed] == ["RETRYABLE", "FAILED"]
 
@@ -84,8 +86,9 @@ def test_the_command_leaves_them_out(support: Browser, job: Callable[..., str]) 
 
 def test_failed_ones_can_be_flushed(admin: Browser, job: Callable[..., str]) -> None:
     job(State.FAILED, **OBSERVED)
-    assert "Delete 1 job for good?" in said(admin.get("/jobs/flushes/new"))
-    admin.submit("/jobs/flushes", all="1", confirm="flush")
+    assert "Delete 1 job?" in said(admin.get("/actions/new?kind=flush"))
+    begin(Kind.FLUSH)
+    work()
     with db.reading() as session:
         assert session.query(JobStatus).count() == 0
 

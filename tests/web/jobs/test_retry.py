@@ -80,22 +80,6 @@ def test_the_selected_ones(support: Browser, job: Callable[..., str]) -> None:
     assert "2 jobs could not be retried." in told
 
 
-def test_the_page_before_says_how_many(support: Browser, job: Callable[..., str]) -> None:
-    for queue in ("emails", "emails", "default"):
-        job(queue=queue)
-    job(State.PENDING, queue="emails")
-    assert "Retry 2 jobs?" in said(support.get("/jobs/retries/new?queue=emails"))
-    assert "Retry 0 jobs?" in said(support.get("/jobs/retries/new?queue=emails&state=PENDING"))
-
-
-def test_all_that_match(support: Browser, job: Callable[..., str]) -> None:
-    mails, other = [job(queue="emails") for _ in range(3)], job()
-    response = support.submit("/jobs/retries", queue="emails", state="FAILED", all="1")
-    assert [len(retries_of(job_id)) for job_id in (*mails, other)] == [1, 1, 1, 0]
-    assert response.headers["Location"] == "/jobs?q=state:failed+queue:emails"
-    assert "Retried 3 jobs." in said(support.get(response.headers["Location"]))
-
-
 @pytest.mark.parametrize("action", ["retries", "cancellations"])
 def test_an_empty_selection_does_not_mean_all(support: Browser, job: Callable[..., str], action: str) -> None:
     job_id, waiting = job(), job(State.PENDING)

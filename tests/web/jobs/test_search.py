@@ -54,7 +54,7 @@ def test_a_relative_time_stays_one(support: Browser, made: None) -> None:
 
 
 def test_what_is_acted_on_has_its_time_fixed(support: Browser, made: None) -> None:
-    field = page(support.get("/jobs/retries/new?q=after:2h+queue:emails")).select_one("main input[name=q]")
+    field = page(support.get("/actions/new?kind=retry&q=after:2h+queue:emails")).select_one("main input[name=q]")
     assert field is not None
     assert "after:2h" not in str(field["value"])
     assert str(field["value"]).startswith("queue:emails after:20")
@@ -79,7 +79,7 @@ def test_what_is_not_understood_is_said_beside_the_box_and_kept(support: Browser
     assert "Character 1: There is no key 'quue'" in said(response)
     assert page(response).select_one("#job-text")["value"] == "quue:emails"
     assert support.fragment("/jobs?q=quue:emails").status_code == 200, "htmx shows nothing else"
-    assert support.get("/jobs/retries/new?q=quue:emails").status_code == 422
+    assert support.get("/actions/new?kind=retry&q=quue:emails").status_code == 422
 
 
 @pytest.mark.parametrize("path", ["/jobs/retries", "/jobs/cancellations"])

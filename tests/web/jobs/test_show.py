@@ -8,9 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from console import db
+from console.actor import Actor
 from console.audit.queries import entries_of
 from console.jobs import lineage
+from console.jobs.filters import JobFilter
 from console.jobs.rules import State
+from tests.factories.actions import begin, work
 from tests.web.conftest import Browser, address, page, said
 
 
@@ -106,7 +109,8 @@ def test_the_original_and_its_retry_lead_to_each_other(support: Browser, job: Ca
 
 def test_it_says_who_did_something_to_many_at_once(support: Browser, job: Callable[..., str]) -> None:
     made = [job(queue="emails"), job(queue="emails"), job()]
-    support.submit("/jobs/retries", queue="emails", all="1")
+    begin(wanted=JobFilter(queue="emails"), actor=Actor(address("support"), "support"))
+    work()
     for job_id in made[:2]:
         audit = " ".join(page(support.get(f"/jobs/{job_id}")).select("section[aria-labelledby=audit-title]")[0].get_text(" ").split())
         assert f"Retried {address('support')}, along with 1 other" in audit

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from http import HTTPStatus
 
 import pytest
 
 from console import clock, db
-from console.jobs import queries
+from console.jobs import matching, queries
+from console.jobs.filters import JobFilter
 from console.jobs.models import JobStatus
 from console.jobs.rules import State
+from tests.factories.actions import begin, work
+from tests.web.actions.conftest import form_of
 from tests.web.conftest import Browser, page, said
 
 SCAN = 4
@@ -60,13 +64,14 @@ def test_where_all_was_looked_at_nothing_is_said(support: Browser, made: list[st
 
 def test_the_action_is_done_to_what_was_counted(support: Browser, made: list[str], job: Callable[..., str]) -> None:
     query = "state=FAILED&queue=emails&text=refused"
-    confirm = page(support.get(f"/jobs/retries/new?{query}"))
+    confirm = page(support.get(f"/actions/new?kind=retry&{query}"))
     assert "Retry 2 jobs?" in confirm.get_text()
     assert "in the newest 4 jobs that fit the rest" in " ".join(confirm.get_text(" ").split())
     later = job(queue="emails", error_message="refused", enqueued_at=clock.now() + timedelta(seconds=1))
     form = {str(field["name"]): str(field.get("value", "")) for field in confirm.select("main form input[name]")}
     form.pop("csrf_token")
-    response = support.submit("/jobs/retries", **form)
+    response = support.submit("/actions", **form)
+    work()
     assert "Retried 2 jobs." in said(support.get(response.headers["Location"]))
     assert [state_of(job_id) for job_id in (*made, later)] == [
         "RETRYABLE", "FAILED", "RETRYABLE", "FAILED", "RETRYABLE", "RETRYABLE", "RETRYABLE",
@@ -76,16 +81,16 @@ def test_the_action_is_done_to_what_was_counted(support: Browser, made: list[str
 def test_more_batches_do_not_reach_further_back(
     support: Browser, made: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from console.jobs import bulk
-
-    monkeypatch.setattr(bulk, "BATCH", 1)
-    support.submit("/jobs/retries", queue="emails", text="refused", all="1")
+    monkeypatch.setattr(matching, "BATCH", 1)
+    begin(wanted=JobFilter(queue="emails", text="refused"))
+    work()
     assert [state_of(job_id) for job_id in made] == [
         "RETRYABLE", "FAILED", "RETRYABLE", "FAILED", "RETRYABLE", "RETRYABLE",
     ]
 
 
 def test_a_state_it_is_not_possible_for(support: Browser, made: list[str]) -> None:
-    assert "Retry 0 jobs?" in said(support.get("/jobs/retries/new?state=COMPLETED"))
-    support.submit("/jobs/retries", state="COMPLETED", all="1")
+    assert "Retry 0 jobs?" in said(support.get("/actions/new?kind=retry&state=COMPLETED"))
+    form = form_of(support, "kind=retry&state=COMPLETED")
+    assert support.submit("/actions", **form).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     assert {state_of(job_id) for job_id in made} == {"RETRYABLE"}
