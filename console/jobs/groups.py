@@ -87,6 +87,8 @@ def write(connection: Connection, failures: Sequence[Seen], shard: int = CONSOLE
     asleep = [(of.key, last_at) for of, _, last_at in came if of.key in known and known[of.key].state != OPEN]
     if made:
         connection.execute(_insert(connection)(FailureGroup).on_conflict_do_nothing(), [_row(*new) for new in made])
+    if asleep:  # these are locked too, and all in one order
+        _lock(connection, [of.key for of, _, _ in came])
     if seen:
         connection.execute(_SEE[connection.dialect.name], seen)
     if asleep:
@@ -136,6 +138,11 @@ def _known(connection: Connection, keys: Sequence[str]) -> dict[str, Any]:
 
 def _is_news(stored: Any, first_at: datetime, last_at: datetime) -> bool:
     return bool(stored.last_seen_at + SEEN_AGAIN_AFTER <= last_at or first_at < stored.first_seen_at)
+
+
+def _lock(connection: Connection, keys: Sequence[str]) -> None:
+    of_those = select(FailureGroup.fingerprint).where(FailureGroup.fingerprint.in_(keys))
+    connection.execute(of_those.order_by(FailureGroup.fingerprint).with_for_update()).all()
 
 
 def _row(of: Fingerprint, first_at: datetime, last_at: datetime) -> dict[str, Any]:
