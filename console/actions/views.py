@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from flask import Blueprint, flash, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from console import clock, ids
@@ -20,7 +21,7 @@ from console.config import settings
 from console.errors import Conflict, InvalidInput
 from console.jobs import queries as job_queries
 from console.jobs.filters import Cursor
-from console.jobs.search.shown import asked
+from console.jobs.search.shown import Shown, shown
 from console.presence import alive
 from console.web import database, htmx
 from console.web.permissions import current_actor, requires
@@ -60,7 +61,7 @@ def create() -> tuple[str, int] | Response:
     """Begins an action; sent twice, the same form leads to the same one."""
     kind = forms.parse_kind(request.form.get("kind", ""))
     check_may(kind)
-    filled = forms.parse(kind, forms.counted(asked(request.form, clock.now(), instead=False).wanted, request.form), request.form)
+    filled = forms.parse(kind, forms.counted(_search(request.form).wanted, request.form), request.form)
     if filled.plan is None:
         return _form(kind, filled.errors), 422
     key = request.form.get("key", "")
@@ -145,6 +146,10 @@ def _ask(action_id: str, verb: Verb, told: str) -> Response:
     return htmx.go(url_for("actions.show", action_id=action_id))
 
 
+def _search(given: MultiDict[str, str]) -> Shown:
+    return shown(given.get("q", ""), given.to_dict(flat=False), clock.now(), instead=request.method == "GET")
+
+
 def _form(kind: Kind, errors: dict[str, str]) -> str:
     """The form, with what would be done in numbers. It carries which jobs were counted, to be done to no others."""
     given = request.form or request.args
@@ -152,7 +157,7 @@ def _form(kind: Kind, errors: dict[str, str]) -> str:
         rate = parse_rate(given.get("rate", ""))
     except InvalidInput:
         rate = None
-    search = asked(given, clock.now(), instead=request.method == "GET")
+    search = _search(given)
     return render_template(
         "actions/new.html",
         kind=kind,

@@ -203,20 +203,15 @@ def matrix(session: Session, *, open_only: bool = False) -> Matrix:
     cells = [
         _limited(
             JobStatus.type == job_type,
-            JobStatus.state == state,
+            JobStatus.state.in_(states),
             JobStatus.enqueued_at < now - age.since,
             *([JobStatus.enqueued_at >= now - age.until] if age.until else []),
         )
         for job_type in types
         for age in AGES
-        for state in states
     ]
-    figures = _numbers(session, cells)
-    sums = [sum(figures[start : start + len(states)]) for start in range(0, len(figures), len(states))]
-    rows = [
-        (job_type, [_counted(n) for n in sums[place * len(AGES) : (place + 1) * len(AGES)]])
-        for place, job_type in enumerate(types)
-    ]
+    figures = [_counted(n) for n in _numbers(session, cells)]
+    rows = [(job_type, figures[place * len(AGES) : (place + 1) * len(AGES)]) for place, job_type in enumerate(types)]
     return Matrix(now, rows, len(failing) - len(types))
 
 

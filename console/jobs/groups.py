@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, literal, literal_column, select, text, update
+from sqlalchemy import Connection, Update, bindparam, func, literal_column, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
@@ -22,10 +22,11 @@ from console.db import Instant
 from console.jobs import sets
 from console.jobs.fingerprint import Fingerprint, fingerprint_of
 from console.jobs.models import UNPRINTED, FailureGroup, FailureTally, JobStatus
-from console.jobs.tally import CONSOLE
+from console.jobs.tally import CONSOLE, add
 
 EVER = clock.EPOCH
 """The "hour" whose tally is that of all time: it stays when hours are forgotten."""
+_EVER_MS = clock.to_ms(EVER)
 HOUR_MS = 3_600_000
 SEEN_AGAIN_AFTER = timedelta(seconds=1)
 """So exact is `last_seen_at`; recorders would otherwise wait for each other at a group that fails all the time."""
@@ -72,21 +73,26 @@ def write(connection: Connection, failures: Sequence[Seen], shard: int = CONSOLE
     times: dict[Fingerprint, list[int]] = {}
     for one in failures:
         times.setdefault(one.of, []).append(one.at_ms)
-    new = Counter(one.of.key for one in failures if one.counts)
-    wanted = sorted(times, key=lambda of: of.key)
-    query = select(FailureGroup).where(FailureGroup.fingerprint.in_([of.key for of in wanted]))
-    with Session(connection) as session:
-        known = {group.fingerprint: group for group in session.scalars(query)}
-        for of in wanted:
-            first_at, last_at = clock.from_ms(min(times[of])), clock.from_ms(max(times[of]))
-            group = known.get(of.key)
-            if group is None:
-                _make(connection, of, first_at, last_at)
-            elif group.last_seen_at + SEEN_AGAIN_AFTER <= last_at or first_at < group.first_seen_at:
-                _see(connection, of.key, first_at, last_at)
-            if group is not None and group.state != OPEN:
-                _reconsider(session, of.key, last_at, new[of.key])
-        session.commit()  # hands the audit entries to the transaction around it
+    known = _known(connection, [of.key for of in times])
+    came = [
+        (of, clock.from_ms(min(times[of])), clock.from_ms(max(times[of])))
+        for of in sorted(times, key=lambda of: of.key)
+    ]
+    made = [one for one in came if one[0].key not in known]
+    seen = [
+        {"key": of.key, "first": first_at, "last": last_at}
+        for of, first_at, last_at in came
+        if (stored := known.get(of.key)) and _is_news(stored, first_at, last_at)
+    ]
+    asleep = [(of.key, last_at) for of, _, last_at in came if of.key in known and known[of.key].state != OPEN]
+    if made:
+        connection.execute(_insert(connection)(FailureGroup).on_conflict_do_nothing(), [_row(*new) for new in made])
+    if asleep:  # these are locked too, and all in one order
+        _lock(connection, [of.key for of, _, _ in came])
+    if seen:
+        connection.execute(_SEE[connection.dialect.name], seen)
+    if asleep:
+        _reconsider_all(connection, asleep, Counter(one.of.key for one in failures if one.counts))
 
 
 def fill(session: Session, limit: int = FILLED) -> int:
@@ -113,40 +119,59 @@ def hour_of(at: datetime) -> datetime:
 
 
 def _count(connection: Connection, failures: Iterable[Seen], shard: int) -> None:
-    counts: Counter[tuple[str, datetime]] = Counter()
+    counts: Counter[tuple[str, int]] = Counter()
     for one in failures:
         if one.counts:
-            counts[one.of.key, clock.from_ms(one.at_ms // HOUR_MS * HOUR_MS)] += 1
-            counts[one.of.key, EVER] += 1
+            counts[one.of.key, one.at_ms // HOUR_MS * HOUR_MS] += 1
+            counts[one.of.key, _EVER_MS] += 1
     if not counts:
         return
-    rows = [
-        {"fingerprint": key, "hour_at": hour_at, "shard": shard, "n": n} for (key, hour_at), n in sorted(counts.items())
-    ]
-    insert = _insert(connection)(FailureTally)
-    added = {"n": FailureTally.n + insert.excluded.n}
-    connection.execute(insert.on_conflict_do_update(index_elements=_TALLY_KEY, set_=added), rows)
+    rows = [(key, hour_ms, shard, n) for (key, hour_ms), n in sorted(counts.items())]
+    add(connection, FailureTally.__tablename__, _TALLY_KEY, ("n",), (), rows)
 
 
-def _make(connection: Connection, of: Fingerprint, first_at: datetime, last_at: datetime) -> None:
-    values = {"type": of.type, "error_type": of.error_type, "pattern": of.pattern, "frame": of.frame}
+def _known(connection: Connection, keys: Sequence[str]) -> dict[str, Any]:
+    columns = (FailureGroup.first_seen_at, FailureGroup.last_seen_at, FailureGroup.state)
+    query = select(FailureGroup.fingerprint, *columns).where(FailureGroup.fingerprint.in_(keys))
+    return {row.fingerprint: row for row in connection.execute(query)}
+
+
+def _is_news(stored: Any, first_at: datetime, last_at: datetime) -> bool:
+    return bool(stored.last_seen_at + SEEN_AGAIN_AFTER <= last_at or first_at < stored.first_seen_at)
+
+
+def _lock(connection: Connection, keys: Sequence[str]) -> None:
+    of_those = select(FailureGroup.fingerprint).where(FailureGroup.fingerprint.in_(keys))
+    connection.execute(of_those.order_by(FailureGroup.fingerprint).with_for_update()).all()
+
+
+def _row(of: Fingerprint, first_at: datetime, last_at: datetime) -> dict[str, Any]:
+    told = {"type": of.type, "error_type": of.error_type, "pattern": of.pattern, "frame": of.frame}
     seen = {"first_seen_at": first_at, "last_seen_at": last_at, "state": OPEN, "ver": 0}
-    row = _insert(connection)(FailureGroup).values(fingerprint=of.key, **values, **seen)
-    connection.execute(row.on_conflict_do_nothing())
+    return {"fingerprint": of.key, **told, **seen}
 
 
-def _see(connection: Connection, key: str, first_at: datetime, last_at: datetime) -> None:
-    """Never back in time, whoever else writes meanwhile."""
-    least, most = ("least", "greatest") if connection.dialect.name == "postgresql" else ("min", "max")
-    first, last = literal(first_at, Instant()), literal(last_at, Instant())
-    connection.execute(
+def _seeing(least: str, most: str) -> Update:
+    """Moves when a group was seen; never back in time, whoever else writes meanwhile."""
+    first, last = bindparam("first", type_=Instant()), bindparam("last", type_=Instant())
+    return (
         update(FailureGroup)
-        .where(FailureGroup.fingerprint == key)
+        .where(FailureGroup.fingerprint == bindparam("key"))
         .values(
             first_seen_at=getattr(func, least)(FailureGroup.first_seen_at, first),
             last_seen_at=getattr(func, most)(FailureGroup.last_seen_at, last),
         )
     )
+
+
+_SEE = {"postgresql": _seeing("least", "greatest"), "sqlite": _seeing("min", "max")}
+
+
+def _reconsider_all(connection: Connection, asleep: Sequence[tuple[str, datetime]], new: Counter[str]) -> None:
+    with Session(connection) as session:
+        for key, last_at in asleep:
+            _reconsider(session, key, last_at, new[key])
+        session.commit()  # hands the changes to the transaction around it
 
 
 def _reconsider(session: Session, key: str, last_at: datetime, more: int) -> None:

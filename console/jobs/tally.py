@@ -106,7 +106,7 @@ class Tally:
         connection = into.connection() if isinstance(into, Session) else into
         counts = [(*key, self.shard, n) for key, n in sorted(self._counts.items()) if n]
         if counts:
-            _add(connection, "job_count", _COUNT_KEY, ("n",), (), counts)
+            add(connection, "job_count", _COUNT_KEY, ("n",), (), counts)
         if rollups := self._rollups():
             self._write_rollups(connection, rollups)
         self._counts.clear()
@@ -144,7 +144,7 @@ class Tally:
                 for key in sorted(of_which)
             ]  # fmt: skip
             if rows:
-                _add(connection, "job_rollup", _ROLLUP_KEY, MEASURES, replaced, rows)
+                add(connection, "job_rollup", _ROLLUP_KEY, MEASURES, replaced, rows)
 
     def _take_in_stored(self, connection: Connection, rollups: dict[Key, Sums]) -> None:
         """Adds the stored histograms of this shard to those that are to be written."""
@@ -163,7 +163,7 @@ class Tally:
                 sums.runtimes.update(histogram.load(runtimes))
 
 
-def _add(
+def add(
     connection: Connection,
     table: str,
     key: tuple[str, ...],

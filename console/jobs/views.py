@@ -20,7 +20,7 @@ from console.jobs.filters import Cursor, JobFilter
 from console.jobs.rules import REASONS, WAITING
 from console.jobs.search.columns import COLUMNS, columns_of
 from console.jobs.search.saved import list_saved
-from console.jobs.search.shown import Shown, asked
+from console.jobs.search.shown import Shown, shown
 from console.jobs.selection import Outcome, do_to_each
 from console.jobs.tracebacks import parts
 from console.web import database, htmx
@@ -173,7 +173,7 @@ def _picked() -> list[str]:
 
 def _search(given: MultiDict[str, str]) -> Shown:
     """What a form says beside `q` stands in place of it; what is acted on is said once. Raises `InvalidInput`."""
-    return asked(given, clock.now(), instead=request.method == "GET")
+    return shown(given.get("q", ""), given.to_dict(flat=False), clock.now(), instead=request.method == "GET")
 
 
 def _refused(error: CeleriacError, job_id: str) -> Response:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from werkzeug.datastructures import MultiDict
-
 from console.errors import InvalidInput
 from console.jobs.filters import JobFilter
 from console.jobs.search.language import KEYS, PARAMETERS, combined, format_filter, to_filter, without
@@ -87,11 +85,6 @@ class Shown:
     def _args(self) -> Term | None:
         same = [term for term in self.terms if term.key.startswith("args.")]
         return same[0] if len(same) == 1 else None
-
-
-def asked(given: MultiDict[str, str], now: datetime, *, instead: bool) -> Shown:
-    """The search that an address or a form asks for. Raises `InvalidInput`."""
-    return shown(given.get("q", ""), {name: given.getlist(name) for name in ADDRESS}, now, instead=instead)
 
 
 def shown(text: str, given: Mapping[str, Sequence[str]], now: datetime, *, instead: bool) -> Shown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from console.errors import Conflict, InvalidInput, NotFound
 from console.failures import queries, service
 from console.failures.queries import GroupFilter
 from console.failures.rules import GroupState, Ignore
-from console.jobs import groups
+from console.jobs import groups, store
 from console.jobs.models import FailureGroup, FailureTally, JobRollup, JobStatus
 from console.jobs.recorder import Recorder
 from console.jobs.rules import State
@@ -201,3 +202,31 @@ def test_failures_from_before_are_compared_once(database: Engine, monkeypatch: p
     with db.reading() as session:
         [group] = queries.list_groups(session, GroupFilter()).groups
     assert (group.total, group.open.n, group.error_type) == (3, 3, "ValueError")
+
+
+def test_recorders_side_by_side_do_not_lock_each_other_out(postgresql_database: Engine) -> None:
+    names = "abcdefgh"
+    known = [record_failures(error=f"Error{name}") for name in names]
+    for fingerprint in known[::2]:
+        do(service.ignore_group, fingerprint, Ignore(more=1_000))
+    at = clock.now() + timedelta(hours=1)
+
+    def record(round_: int, shard: int) -> None:
+        for n in range(10):
+            events = [
+                event
+                for name in names
+                for event in failure_events(
+                    f"{shard}-{round_}-{n}-{name}", clock.to_ms(at) + round_ * 60_000 + n * 2_000, error=f"Error{name}", message="order 1 was refused"
+                )
+            ]
+            with db.engine().connect() as connection, connection.begin():
+                store.store_events(connection, events, shard)
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(record, round_, shard) for round_ in range(2) for shard in range(4)]:
+            done.result(60)
+    with db.reading() as session:
+        found = {group.fingerprint: group for group in queries.list_groups(session, GroupFilter()).groups}
+    assert {found[fingerprint].total for fingerprint in known} == {81}
+    assert {found[fingerprint].ignore_left for fingerprint in known[::2]} == {1_000 - 80}
