@@ -28,7 +28,7 @@ PAUSE_S = 1.0
 TURN_S = 0.4
 """How long one action goes on before the others have their turn."""
 ALONE_S = 2.0
-"""The same when there are no others: jobs are sent while the next batch is at work, and only the last one is waited for."""
+"""The same when there are no others: jobs are sent while the next batch is at work, only the last one is waited for."""
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,6 @@ from console.access.rules import Permission
 from console.actions import forms, queries, service
 from console.actions.estimate import estimate
 from console.actions.permits import NEEDED, Verb, check_may
-from console.actions.queries import words_of
 from console.actions.rules import Kind, parse_rate
 from console.audit.queries import entries_of
 from console.config import settings
@@ -28,7 +27,6 @@ from console.web.permissions import current_actor, requires
 PAGE = 50
 
 blueprint = Blueprint("actions", __name__)
-blueprint.add_app_template_filter(words_of, "filter_words")
 
 
 @blueprint.get("/actions")

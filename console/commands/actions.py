@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from console import db
 from console.actions import service
-from console.actions.queries import list_actions, words_of
+from console.actions.queries import list_actions
 from console.actions.rules import parse_rate
 from console.actions.schemas import action_answer
 from console.actor import Actor
@@ -47,7 +47,7 @@ def list_(limit: int, *, is_json: bool) -> None:
     else:
         rows = [
             (one.id, one.kind, one.state, f"{one.done:,}/{one.estimate:,}", one.actor, output.ago(one.created_at),
-             ", ".join(filter(None, (one.name, *words_of(one.wanted)))), one.outcome)
+             ", ".join(filter(None, (one.name, *one.words))), one.outcome)
             for one in found
         ]  # fmt: skip
         output.table(("ID", "WHAT", "STATE", "DONE", "BY", "ASKED", "WHICH", "OUTCOME"), rows, right=("DONE",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,16 @@ def failed_job(console: Console) -> str:
     while clock.now().second > 45:  # it is to end in the minute it began in: a chart counts ends, a list knows beginnings
         time.sleep(0.5)
     return console.run("dispatch", "demo.fail", "--payload", '{"message": "%s"}' % ("unbreakable" * 40))
+
+
+@pytest.fixture(scope="module")
+def an_action(console: Console, failed_job: str) -> str:
+    """One that rests, with a long name, and has made a job that failed."""
+    begun = ("retry", "failed", "--type", "demo.fail", "--trial", "5", "--name", "unbreakable" * 15, "--json")
+    made = str(json.loads(console.run(*begun))["id"])
+    while not json.loads(console.run("actions", "show", made, "--json"))["done"]:
+        time.sleep(0.2)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +77,12 @@ def page_of(browser: Browser, signed_in: Any) -> Iterator[Page]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, LAPTOP])
 def test_every_page_is_accessible_and_fits(
-    browser: Browser, console: Console, signed_in: Any, failed_job: str, width: int, theme: str
+    browser: Browser, console: Console, signed_in: Any, failed_job: str, an_action: str, width: int, theme: str
 ) -> None:
     addresses = (
         "/", "/jobs", "/jobs?state=FAILED", "/jobs?text=nothing-has-this", f"/jobs/{failed_job}", "/account",
-        "/actions/new?kind=retry&state=FAILED", "/actions/new?kind=flush&state=FAILED", "/nowhere",
+        "/actions/new?kind=retry&state=FAILED", "/actions/new?kind=flush&state=FAILED", "/actions",
+        f"/actions/{an_action}", "/nowhere",
     )
     context = opened(browser, signed_in, width, theme, bypass_csp=True)
     page = context.new_page()

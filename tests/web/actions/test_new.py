@@ -60,7 +60,7 @@ def test_it_says_how_long_it_takes_as_things_go(support: Browser, job: Callable[
         tally.write(session)
     shown = said(support.get("/actions/new?kind=retry&queue=emails"))
     assert "Retry 480 jobs?" in shown
-    assert "About 6 min , at the current rate: 2 jobs a second end there" in shown  # (240 + 480) / 2
+    assert "About 6 min , at the current rate of 2 a second, after 240 that wait before them." in shown  # (240 + 480) / 2
     assert "About 40 min , at 0.2 a second" in said(support.get("/actions/new?kind=retry&queue=emails&rate=12/min"))
 
 
