@@ -8,9 +8,17 @@ from typing import Annotated
 from pydantic import Field, JsonValue
 
 from console.actions.estimate import Estimate
-from console.actions.forms import DESTRUCTIVE
 from console.actions.queries import ActionView
-from console.actions.rules import LEAST_RATE, LONGEST_TRIAL_S, MAX_NAME, MAX_RATE, MAX_TRIAL, ActionState, Kind
+from console.actions.rules import (
+    DESTRUCTIVE,
+    LEAST_RATE,
+    LONGEST_TRIAL_S,
+    MAX_NAME,
+    MAX_RATE,
+    MAX_TRIAL,
+    ActionState,
+    Kind,
+)
 from console.actions.service import PASS_PERCENT, TRIAL_WAIT_S, Plan
 from console.errors import InvalidInput
 from console.jobs.rules import State
