@@ -63,10 +63,12 @@ def _time(
             return sending, f"to send them at {rate:g} a second; how long they then take is not known"
         return None, "not known: in the last 15 minutes no job of these queues has ended"
     each_s = done / (minutes * 60)
-    running = (_waiting(session, names) + total) / each_s
+    before = _waiting(session, names)
+    running = (before + total) / each_s
     if sending is not None and sending > running:
         return sending, f"at {rate:g} a second"
-    return running, f"at the current rate: {each_s:.3g} jobs a second end there, and others wait before them"
+    others = f", after {before:,} that wait before them" if before else ""
+    return running, f"at the current rate of {each_s:.3g} a second{others}"
 
 
 def _as_before(session: Session, kind: Kind, total: int) -> tuple[float | None, str]:

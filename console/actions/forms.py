@@ -8,14 +8,12 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from console.actions.rules import Kind, parse_rate
+from console.actions.rules import DESTRUCTIVE, Kind, parse_rate
 from console.actions.service import PASS_PERCENT, TRIAL_WAIT_S, Plan, check_plan
 from console.errors import InvalidInput
 from console.jobs.filters import Cursor, JobFilter, parse_time
 
 TYPED = ("name", "rate", "trial", "pass_percent", "trial_wait_s", "stop_percent")
-DESTRUCTIVE = frozenset({Kind.CANCEL, Kind.FLUSH})
-"""To be confirmed by typing their name."""
 DEFAULTS = {"trial": 0, "pass_percent": PASS_PERCENT, "trial_wait_s": TRIAL_WAIT_S, "stop_percent": None}
 
 

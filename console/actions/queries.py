@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
@@ -17,6 +17,8 @@ from console.jobs.models import JobStatus
 from console.jobs.queries import LINE_COLUMNS, JobLine, line_of
 from console.jobs.rules import ENDED, State
 
+AS_ASKED = timedelta(minutes=1)
+_BOTH = frozenset({State.FAILED, State.RETRYABLE})
 _FAILED = frozenset({State.FAILED, State.RETRYABLE, State.CANCELLED})
 
 
@@ -53,6 +55,21 @@ class ActionView:
     def is_open(self) -> bool:
         """Whether it is not over yet."""
         return self.state in OPEN
+
+    @property
+    def words(self) -> list[str]:
+        """Which jobs are meant. That they were there when it was asked for goes without saying."""
+        before = self.wanted.before
+        as_asked = before is not None and before > self.created_at - AS_ASKED
+        return words_of(replace(self.wanted, before=None) if as_asked else self.wanted)
+
+    @property
+    def left_s(self) -> float | None:
+        """At its rate, so many seconds more; None: nobody knows."""
+        is_moving = self.state in (ActionState.RUNNING, ActionState.TRYING)
+        if self.rate is None or not self.estimate_is_exact or not is_moving:
+            return None
+        return max(0, self.estimate - self.done - self.refused) / self.rate
 
     @property
     def percent(self) -> int | None:
@@ -124,7 +141,9 @@ def list_made(session: Session, action_id: str, limit: int = 20) -> list[JobLine
 
 def words_of(wanted: JobFilter) -> list[str]:
     """A filter in words, one for each condition."""
-    said = [" or ".join(state.capitalize() for state in wanted.states)] if wanted.states else []
+    both = set(wanted.states) >= _BOTH  # FAILED stands for RETRYABLE too
+    states = [state.capitalize() for state in wanted.states if not (both and state is State.RETRYABLE)]
+    said = [" or ".join(states)] if states else []
     said += [f"queue {wanted.queue}"] if wanted.queue else []
     said += [f"type {wanted.type}"] if wanted.type else []
     said += [f"contains “{wanted.text}”"] if wanted.text else []

@@ -18,6 +18,10 @@ class Kind(StrEnum):
     FLUSH = "flush"
 
 
+DESTRUCTIVE = frozenset({Kind.CANCEL, Kind.FLUSH})
+"""To be confirmed: on a page by typing the word."""
+
+
 class ActionState(StrEnum):
     """How an action stands."""
 

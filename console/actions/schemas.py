@@ -8,9 +8,17 @@ from typing import Annotated
 from pydantic import Field, JsonValue
 
 from console.actions.estimate import Estimate
-from console.actions.forms import DESTRUCTIVE
-from console.actions.queries import ActionView, words_of
-from console.actions.rules import LEAST_RATE, LONGEST_TRIAL_S, MAX_NAME, MAX_RATE, MAX_TRIAL, ActionState, Kind
+from console.actions.queries import ActionView
+from console.actions.rules import (
+    DESTRUCTIVE,
+    LEAST_RATE,
+    LONGEST_TRIAL_S,
+    MAX_NAME,
+    MAX_RATE,
+    MAX_TRIAL,
+    ActionState,
+    Kind,
+)
 from console.actions.service import PASS_PERCENT, TRIAL_WAIT_S, Plan
 from console.errors import InvalidInput
 from console.jobs.rules import State
@@ -145,5 +153,5 @@ def action_detail_answer(action: ActionView, made: Mapping[State, int]) -> Actio
 
 
 def _same(action: ActionView) -> dict[str, object]:
-    given = {"jobs": ", ".join(words_of(action.wanted)), "filter": action.wanted.described(), "can": sorted(action.can)}
+    given = {"jobs": ", ".join(action.words), "filter": action.wanted.described(), "can": sorted(action.can)}
     return {name: getattr(action, name) for name in ActionAnswer.model_fields if name not in given} | given

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from console import clock
+from console.actions.estimate import HOW
 from console.actions.models import BulkAction
 from console.actions.queries import ends_of
 from console.actions.rules import (
@@ -39,6 +40,8 @@ KEPT_LONGER = timedelta(hours=1)
 """Flushed jobs stay for longer than it can be undone, so that upkeep does not take away what is being brought back."""
 WATCH_S = 1.0
 """How often the ends of its jobs are counted."""
+LOCKED_S = 0.5
+"""When all that are left are at work by somebody else: then it is seen what they left."""
 _DONE = {Kind.RETRY: "Retried", Kind.CANCEL: "Cancelled", Kind.FLUSH: "Deleted"}
 
 
@@ -132,6 +135,8 @@ def _run(session: Session, row: BulkAction, now: datetime, watch: bool) -> Turn:
         return Turn(wait)
     if _batch(session, row, now, matching.BATCH):
         return Turn(_until_next(row, now))
+    if matching.is_any_left(session, JobFilter.from_json(row.filter), HOW[Kind(row.kind)].states):
+        return Turn(LOCKED_S)
     noun = "job" if row.done == 1 else "jobs"
     refused = f" {row.refused:,} could not be." if row.refused else ""
     _end(session, row, ActionState.DONE, f"{_DONE[Kind(row.kind)]} {row.done:,} {noun}.{refused}")

@@ -14,8 +14,7 @@ from console.access.rules import Permission
 from console.actions import forms, queries, service
 from console.actions.estimate import estimate
 from console.actions.permits import NEEDED, Verb, check_may
-from console.actions.queries import words_of
-from console.actions.rules import Kind, parse_rate
+from console.actions.rules import DESTRUCTIVE, Kind, parse_rate
 from console.audit.queries import entries_of
 from console.config import settings
 from console.errors import Conflict, InvalidInput
@@ -29,7 +28,6 @@ from console.web.permissions import current_actor, requires
 PAGE = 50
 
 blueprint = Blueprint("actions", __name__)
-blueprint.add_app_template_filter(words_of, "filter_words")
 
 
 @blueprint.get("/actions")
@@ -169,6 +167,6 @@ def _form(kind: Kind, errors: dict[str, str]) -> str:
         defaults=forms.DEFAULTS,
         undo_hours=f"{settings().undo_hours:g}",
         key=given.get("key") or ids.new_id(),
-        is_destructive=kind in forms.DESTRUCTIVE,
+        is_destructive=kind in DESTRUCTIVE,
         scan=job_queries.TEXT_SCAN,
     )

@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 
 from console import db
 from console.actions import service
-from console.actions.queries import list_actions, words_of
-from console.actions.rules import parse_rate
+from console.actions.queries import list_actions
+from console.actions.rules import DESTRUCTIVE, Kind, parse_rate
 from console.actions.schemas import action_answer
 from console.actor import Actor
 from console.commands import output, planned
-from console.commands.context import examples, operator, require_database
+from console.commands.context import examples, job_options, operator, require_database
+from console.jobs.filters import JobFilter
 
 Verb = Callable[[Session, Actor, str], Any]
 
@@ -30,6 +31,33 @@ Verb = Callable[[Session, Actor, str], Any]
 )
 def actions() -> None:
     """Follow, pause, stop and undo what is done to many jobs in the background."""
+
+
+@actions.command(
+    epilog=examples(
+        "celeriac actions start cancel --queue emails --dry-run",
+        "celeriac actions start cancel --queue emails --rate 100/s --yes --wait",
+    )
+)
+@click.argument("kind", type=click.Choice([str(kind) for kind in Kind]))
+@job_options
+@planned.plan_options
+@planned.trial_options
+@click.option("--yes", is_flag=True, help="That it is meant: for cancel and flush, which change many jobs at once.")
+@click.option("--dry-run", is_flag=True, help="Say how many jobs and how long, and do nothing.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON.")
+def start(
+    kind: str, queue: str, type_: str, text: str, *, yes: bool, dry_run: bool, is_json: bool, **given: Any
+) -> None:
+    """Begin an action: retry or flush failed jobs, or cancel waiting ones. Without options it means them all."""
+    require_database()
+    plan = planned.plan_of(Kind(kind), JobFilter(queue=queue, type=type_, text=text), given)
+    if dry_run:
+        planned.show_estimate(plan, is_json=is_json)
+    elif plan.kind in DESTRUCTIVE and not yes:
+        raise click.UsageError(f"A {kind} changes many jobs at once. Look with --dry-run, then say --yes.")
+    else:
+        planned.begin(plan, wait=given["wait"], is_json=is_json)
 
 
 @actions.command("list", epilog=examples("celeriac actions list --json"))
@@ -47,7 +75,7 @@ def list_(limit: int, *, is_json: bool) -> None:
     else:
         rows = [
             (one.id, one.kind, one.state, f"{one.done:,}/{one.estimate:,}", one.actor, output.ago(one.created_at),
-             ", ".join(filter(None, (one.name, *words_of(one.wanted)))), one.outcome)
+             ", ".join(filter(None, (one.name, *one.words))), one.outcome)
             for one in found
         ]  # fmt: skip
         output.table(("ID", "WHAT", "STATE", "DONE", "BY", "ASKED", "WHICH", "OUTCOME"), rows, right=("DONE",))

@@ -136,8 +136,19 @@ def _leave_unsendable(session: Session, rows: Sequence[Row[Any]]) -> list[Row[An
     return [row for row in rows if row.id not in others]
 
 
+def is_any_left(session: Session, wanted: JobFilter, possible: Collection[State]) -> bool:
+    """Whether a job matches that it could be done to, be it one that somebody else has locked just now."""
+    return bool(_choose(session, wanted, possible, 1, ("id",), locked=False))
+
+
 def _choose(
-    session: Session, wanted: JobFilter, possible: Collection[State], limit: int, columns: Sequence[str]
+    session: Session,
+    wanted: JobFilter,
+    possible: Collection[State],
+    limit: int,
+    columns: Sequence[str],
+    *,
+    locked: bool = True,
 ) -> list[Row[Any]]:
     """Matching rows, locked; those somebody else has locked are left to them.
 
@@ -150,6 +161,6 @@ def _choose(
         if len(rows) == limit:
             break
         where = [*queries.conditions(branch), JobStatus.state == state]
-        walk = select(*shown).where(*where).order_by(JobStatus.enqueued_at.desc())
-        rows += session.execute(walk.limit(limit - len(rows)).with_for_update(skip_locked=True))
+        walk = select(*shown).where(*where).order_by(JobStatus.enqueued_at.desc()).limit(limit - len(rows))
+        rows += session.execute(walk.with_for_update(skip_locked=True) if locked else walk)
     return rows

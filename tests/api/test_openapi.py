@@ -20,9 +20,11 @@ from schemathesis.specs.openapi.checks import (
 from console import db
 from console.access import service
 from console.access.rules import Role
+from console.actions.rules import Kind
 from console.actor import SYSTEM
 from console.jobs.rules import FAILURES, State
 from tests.api.conftest import Program
+from tests.factories.actions import begin
 from tests.factories.jobs import GREET, make_job
 
 KEPT_TO = [
@@ -90,36 +92,42 @@ def test_nothing_a_program_sends_breaks_it(setting: Callable[[str, str], None], 
     with db.writing() as session:
         token = service.create_token(session, SYSTEM, "fuzz", Role.ADMIN)
         known = [make_job(session, state).id for state in State]
+    actions = [begin(kind) for kind in Kind]
     schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
     tried = []
     for result in schema.get_all_operations():
         operation = result.ok()
         tried.append(operation.label)
-        _fuzz(operation, {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}, known)
+        _fuzz(operation, {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}, known, actions)
     paths = app.test_client().get("/api/v1/openapi.json").json["paths"]
     assert len(tried) == sum(len(methods) for methods in paths.values())
 
 
-def _fuzz(operation: Any, headers: dict[str, str], known: list[str]) -> None:
+def _fuzz(operation: Any, headers: dict[str, str], known: list[str], actions: list[str]) -> None:
     for mode in schemathesis.GenerationMode:
 
         @settings(
             max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @given(case=operation.as_strategy(generation_mode=mode), chosen=strategies.sampled_from([*known, None]))
-        def call(case: Any, chosen: str | None) -> None:
+        @given(
+            case=operation.as_strategy(generation_mode=mode), chosen=strategies.sampled_from([*known, None]),
+            action=strategies.sampled_from(actions),
+        )
+        def call(case: Any, chosen: str | None, action: str) -> None:
             if chosen is not None:
-                _make_it_likely(case, chosen)
+                _make_it_likely(case, chosen, action)
             case.call_and_validate(headers=headers, checks=KEPT_TO)
 
         call()
 
 
-def _make_it_likely(case: Any, job_id: str) -> None:
+def _make_it_likely(case: Any, job_id: str, action_id: str) -> None:
     """Words that are made up name no job and no type; with known ones the request gets past the first checks."""
     if "job_id" in (case.path_parameters or {}):
         case.path_parameters["job_id"] = job_id
+    if "action_id" in (case.path_parameters or {}):
+        case.path_parameters["action_id"] = action_id
     if not isinstance(case.body, dict):
         return
     if isinstance(case.body.get("type"), str):

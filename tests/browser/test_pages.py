@@ -30,6 +30,16 @@ def failed_job(console: Console) -> str:
 
 
 @pytest.fixture(scope="module")
+def an_action(console: Console, failed_job: str) -> str:
+    """One that rests, with a long name, and has made a job that failed."""
+    begun = ("retry", "failed", "--type", "demo.fail", "--trial", "5", "--name", "unbreakable" * 15, "--json")
+    made = str(json.loads(console.run(*begun))["id"])
+    while not json.loads(console.run("actions", "show", made, "--json"))["done"]:
+        time.sleep(0.2)
+    return made
+
+
+@pytest.fixture(scope="module")
 def signed_in(browser: Browser, console: Console, failed_job: str) -> Any:
     """The cookies of the admin, signed in once."""
     context = browser.new_context()
@@ -73,12 +83,12 @@ def page_of(browser: Browser, signed_in: Any) -> Iterator[Page]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, LAPTOP])
 def test_every_page_is_accessible_and_fits(
-    browser: Browser, console: Console, signed_in: Any, failed_job: str, width: int, theme: str
+    browser: Browser, console: Console, signed_in: Any, failed_job: str, an_action: str, width: int, theme: str
 ) -> None:
     addresses = (
         "/", "/jobs", "/jobs?state=FAILED", "/jobs?text=nothing-has-this", "/jobs?q=error:x*+-tag:no+after:2h", "/jobs?q=quue:x",
         "/jobs?columns=id,queue,worker,reason,tags,priority,attempts,runtime,started,finished,enqueued", f"/jobs/{failed_job}", "/account",
-        "/actions/new?kind=retry&state=FAILED", "/actions/new?kind=flush&state=FAILED", "/nowhere",
+        "/actions/new?kind=retry&state=FAILED", "/actions/new?kind=flush&state=FAILED", "/actions", f"/actions/{an_action}", "/nowhere",
         "/failures", "/failures?state=resolved", "/failures?text=nothing-has-this", "/failures/matrix", "/deploys",
         f"/failures/{group_of(console)}",
     )

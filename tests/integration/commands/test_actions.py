@@ -7,7 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+from console import db
 from console.actions.rules import Kind
+from console.jobs.queries import get_job
+from console.jobs.rules import State
 from tests.factories.actions import action, begin, work
 from tests.integration.commands.conftest import Celeriac
 
@@ -52,6 +55,16 @@ def test_a_flush_is_undone(celeriac: Celeriac, job: Job) -> None:
     work()
     assert "is undone. Undone: 1 of 1 jobs are back." in celeriac("actions", "show", made).stdout
     celeriac("retry", one)
+
+
+def test_waiting_jobs_are_cancelled_once_it_is_said_twice(celeriac: Celeriac, job: Job) -> None:
+    waiting = job(State.PENDING)
+    assert celeriac("actions", "start", "cancel", "--dry-run").stdout.startswith("1 job, ")
+    assert "--yes" in celeriac("actions", "start", "cancel", exit_code=2).stderr
+    celeriac("actions", "start", "cancel", "--yes")
+    work()
+    with db.reading() as session:
+        assert get_job(session, waiting).line.state == State.CANCELLED
 
 
 def test_pause_rate_resume_stop_and_list(celeriac: Celeriac, job: Job) -> None:

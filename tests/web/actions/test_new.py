@@ -60,7 +60,7 @@ def test_it_says_how_long_it_takes_as_things_go(support: Browser, job: Callable[
         tally.write(session)
     shown = said(support.get("/actions/new?kind=retry&queue=emails"))
     assert "Retry 480 jobs?" in shown
-    assert "About 6 min , at the current rate: 2 jobs a second end there" in shown  # (240 + 480) / 2
+    assert "About 6 min , at the current rate of 2 a second, after 240 that wait before them." in shown  # (240 + 480) / 2
     assert "About 40 min , at 0.2 a second" in said(support.get("/actions/new?kind=retry&queue=emails&rate=12/min"))
 
 
@@ -174,10 +174,21 @@ def test_nonsense_in_the_address_is_refused(support: Browser, address: str) -> N
     assert support.get(address).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-def test_selecting_all_that_match_leads_to_the_action(support: Browser, job: Callable[..., str]) -> None:
+@pytest.mark.parametrize(
+    ("role", "state", "links"),
+    [
+        ("support", "FAILED", {"Retry…": "Retry 51 jobs?"}),
+        ("admin", "FAILED", {"Retry…": "Retry 51 jobs?", "Delete…": "Delete 51 jobs?"}),
+        ("support", "PENDING", {"Cancel…": "Cancel 51 jobs?"}),
+    ],
+)
+def test_selecting_all_that_match_leads_to_the_action(
+    browser_of: Callable[[str], Browser], job: Callable[..., str], role: str, state: str, links: dict[str, str]
+) -> None:
     for _ in range(51):
-        job(queue="emails")
-    listed = page(support.get("/jobs?state=FAILED&queue=emails"))
-    link = listed.select_one("#bulk [data-pick-matching]")
-    assert link is not None
-    assert "Retry 51 jobs?" in said(support.get(str(link["href"])))
+        job(State.RETRYABLE if state == "FAILED" else State.PENDING, queue="emails")
+    browser = browser_of(role)
+    found = page(browser.get(f"/jobs?state={state}&queue=emails")).select("#bulk [data-pick-matching] a")
+    assert [link.get_text() for link in found] == list(links)
+    for link in found:
+        assert links[link.get_text()] in said(browser.get(str(link["href"])))
