@@ -1,4 +1,4 @@
-"""Pages of jobs: the list, one job, and what can be done with one, with some, or with all that match."""
+"""Pages of jobs: the list, and what can be done with some or with all that match. `one_views`: those of one job."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from console.access.rules import Permission
-from console.audit.queries import entries_of
-from console.errors import CeleriacError, InvalidInput
-from console.files.service import results_of
-from console.jobs import bulk, lineage, queries, service
+from console.errors import InvalidInput
+from console.jobs import bulk, queries, service
 from console.jobs.filters import Cursor, JobFilter, parse_states, parse_time
-from console.jobs.rules import REASONS, WAITING
 from console.jobs.selection import Outcome, do_to_each
-from console.jobs.tracebacks import parts
 from console.web import database, htmx
 from console.web.filters import count
 from console.web.permissions import current_actor, requires
@@ -27,7 +23,6 @@ CONFIRMATION = "flush"
 FILTERS = ("state", "queue", "type", "text", "before", "after", "internal")
 
 blueprint = Blueprint("jobs", __name__)
-blueprint.add_app_template_filter(parts, "traceback_parts")
 
 
 @blueprint.get("/jobs")
@@ -61,48 +56,6 @@ def newer_show() -> dict[str, int]:
     """How many matching jobs came after the one at the top of a list."""
     top = Cursor.decode(request.args.get("top", ""))
     return {"count": queries.newer_than(database.session(), _wanted(request.args), top) if top else 0}
-
-
-@blueprint.get("/jobs/<path:job_id>")
-@requires(Permission.JOBS_READ)
-def show(job_id: str) -> str:
-    """Everything known of one job."""
-    session = database.session()
-    job = queries.get_job(session, job_id)
-    return render_template(
-        "jobs/_job.html" if htmx.is_fragment() else "jobs/show.html",
-        job=job,
-        relatives=lineage.relatives_of(session, job),
-        reason_text=REASONS.get(job.line.reason or ""),
-        audit=entries_of(session, "job", job_id),
-        files=results_of(job_id),
-    )
-
-
-@blueprint.post("/jobs/<path:job_id>/retry")
-@requires(Permission.JOBS_RETRY)
-def retry_create(job_id: str) -> Response:
-    """Runs a failed job again; leads to the new one."""
-    try:
-        with database.transaction() as session:
-            new_id = service.retry_job(session, current_actor(), job_id)
-    except CeleriacError as error:
-        return _refused(error, job_id)
-    flash("It runs again as this new job.", "success")
-    return htmx.go(url_for("jobs.show", job_id=new_id))
-
-
-@blueprint.post("/jobs/<path:job_id>/cancellation")
-@requires(Permission.JOBS_CANCEL)
-def cancellation_create(job_id: str) -> Response:
-    """Cancels a waiting job, or has its worker stop a running one."""
-    try:
-        with database.transaction() as session:
-            was = service.cancel_job(session, current_actor(), job_id)
-    except CeleriacError as error:
-        return _refused(error, job_id)
-    flash("It is cancelled." if was in WAITING else "Its worker was told to stop it.", "success")
-    return htmx.go(url_for("jobs.show", job_id=job_id))
 
 
 @blueprint.get("/jobs/retries/new")
@@ -212,12 +165,6 @@ def _kept(given: MultiDict[str, str]) -> dict[str, Any]:
 
 def _cursor() -> dict[str, str]:
     return {"cursor": request.args["cursor"]} if request.args.get("cursor") else {}
-
-
-def _refused(error: CeleriacError, job_id: str) -> Response:
-    """Somebody or something was faster; the job's page shows how it stands."""
-    flash(error.detail, "error")
-    return htmx.go(url_for("jobs.show", job_id=job_id) if error.status == 409 else url_for("jobs.index"))
 
 
 def _told(outcome: Outcome, verb: str, refusal: str) -> Response:
