@@ -17,7 +17,7 @@ from console.config import RESOURCES, settings
 from console.dispatch import views as dispatch_views
 from console.files import api as files_api
 from console.files import views as files_views
-from console.jobs import api as jobs_api
+from console.jobs import one_api as jobs_api
 from console.jobs import one_views as jobs_views
 from console.metrics import views as metrics_views
 from console.observe import api as observe_api

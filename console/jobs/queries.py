@@ -33,6 +33,7 @@ from console.jobs.sendable import why_not_ours
 
 TEXT_SCAN = 20_000
 """How many of the newest jobs that fit the other conditions a text is looked for in; lists, counts and bulk alike."""
+ATTEMPTS = 20
 COUNT_LIMIT = 10_000
 """Where counting by time stops: "10,000 or more"."""
 LINE_COLUMNS = (
@@ -194,21 +195,21 @@ def count_by_state(session: Session, wanted: JobFilter) -> dict[State, int]:
     return {State(state): int(n) for state, n in session.execute(query) if n}
 
 
-def get_job(session: Session, job_id: str) -> JobDetail:
-    """One job. Raises `NotFound`."""
+def get_job(session: Session, job_id: str, *, with_attempts: bool = True) -> JobDetail:
+    """One job, with the latest `ATTEMPTS` that did not end well; `attempts` reads all of them. Raises `NotFound`."""
     row = session.get(JobStatus, job_id, options=[undefer(getattr(JobStatus, name)) for name in _DEFERRED])
     if row is None:
         raise NotFound(f"There is no job {job_id!r}. It may have been flushed, or its first event is still on its way.")
-    attempts = session.scalars(
-        select(JobAttempt).where(JobAttempt.job_id == job_id).order_by(JobAttempt.finished_at.desc()).limit(200)
-    )
+    latest = select(JobAttempt).where(JobAttempt.job_id == job_id)
+    latest = latest.order_by(JobAttempt.run.desc(), JobAttempt.attempt.desc()).limit(ATTEMPTS)
+    attempts = session.scalars(latest).all() if with_attempts else []
     return JobDetail(
         line=line_of(row),
         timeline=[
             Moment(clock.from_ms(at), kind, retries + 1, note)
             for at, kind, _, retries, note in moments_of(row.timeline)
         ],
-        failed_attempts=[_attempt(attempt) for attempt in attempts],
+        failed_attempts=[attempt_view(attempt) for attempt in attempts],
         payload=_json(row.payload),
         arguments=row.arguments,
         result=_json(row.result),
@@ -346,7 +347,8 @@ def line_of(row: Any) -> JobLine:
     return JobLine(**values)
 
 
-def _attempt(row: JobAttempt) -> AttemptView:
+def attempt_view(row: JobAttempt) -> AttemptView:
+    """An attempt as it is stored."""
     return AttemptView(**{name: getattr(row, name) for name in AttemptView.__slots__})
 
 

@@ -177,3 +177,8 @@ def _done(message: str) -> Response:
     """Back to where the person was, with what happened."""
     flash(message, "success")
     return htmx.go(url_for("jobs.index", **_kept(request.form)))
+
+
+def wanted_by(given: MultiDict[str, str]) -> JobFilter:
+    """The filter of a list's address, for the pages that go through that list. Raises `InvalidInput`."""
+    return _wanted(given)

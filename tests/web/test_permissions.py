@@ -28,6 +28,9 @@ PAGES = {
     "jobs.retry_create": STAFF, "jobs.retries_new": STAFF, "jobs.retries_create": STAFF,
     "jobs.cancellation_create": STAFF, "jobs.cancellations_new": STAFF, "jobs.cancellations_create": STAFF,
     "jobs.flush_new": ADMIN, "jobs.flush_create": ADMIN,
+    "jobs.payload_show": STAFF, "jobs.result_show": STAFF, "jobs.traceback_show": STAFF, "jobs.disclosure_create": ADMIN,
+    "jobs.again_new": STAFF, "jobs.again_create": STAFF, "jobs.schedule_edit": STAFF, "jobs.schedule_update": STAFF,
+    "jobs.queue_update": STAFF, "dispatch.edit": STAFF, "dispatch.update": STAFF,
     "dispatch.new": ADMIN, "dispatch.create": ADMIN, "files.index": STAFF,
 }
 API = {
@@ -35,6 +38,8 @@ API = {
     "jobs_api.index": STAFF, "jobs_api.show": STAFF, "jobs_api.types_index": STAFF,
     "jobs_api.retry_create": STAFF, "jobs_api.retries_create": STAFF,
     "jobs_api.cancellation_create": STAFF, "jobs_api.cancellations_create": STAFF,
+    "jobs_api.attempts_index": STAFF, "jobs_api.disclosure_create": ADMIN, "jobs_api.edited_retry_create": STAFF,
+    "jobs_api.again_create": STAFF, "jobs_api.schedule_update": STAFF, "jobs_api.queue_update": STAFF,
     "jobs_api.create": ADMIN, "jobs_api.flushes_create": ADMIN, "files_api.create": ADMIN,
     "queues_api.index": STAFF, "queues_api.throughput_show": STAFF, "queues_api.recording_show": STAFF,
     "queues_api.latency_show": STAFF, "observe_api.index": STAFF,
@@ -47,6 +52,7 @@ def routes(app: Flask) -> Iterator[tuple[Rule, str, str]]:
     """Every route with each method it takes and an address that it answers to."""
     for rule in app.url_map.iter_rules():
         path = rule.rule.replace("<path:job_id>", "no-such-job").replace("<path:filename>", "css/app.css")
+        path = path.replace("<place>", "0.1")
         assert "<" not in path, f"{rule.rule}: say here what stands for its variable"
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             yield rule, method, path
