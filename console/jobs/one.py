@@ -29,9 +29,9 @@ def see(session: Session, job_id: str) -> Seen:
     return without_secrets(queries.get_job(session, job_id))
 
 
-def disclose(session: Session, actor: Actor, job_id: str, *, with_attempts: bool = True) -> JobDetail:
+def disclose(session: Session, actor: Actor, job_id: str, *, for_page: bool = False) -> JobDetail:
     """The whole job, which is written into the audit log. The caller has checked that the actor may. `NotFound`."""
-    job = queries.get_job(session, job_id, with_attempts=with_attempts)
+    job = queries.get_job(session, job_id, for_page=for_page)
     record(session, actor, "jobs.disclose", "job", job_id)
     return job
 

@@ -96,4 +96,4 @@ def _run_again(job_id: str, session: Session) -> tuple[int, Output]:
 
 
 def _answer(session: Session, job_id: str) -> JobAnswer:
-    return job_answer(queries.get_job(session, job_id, with_attempts=False).line)
+    return job_answer(queries.get_job(session, job_id, for_page=True).line)

@@ -61,7 +61,9 @@ def page_of(session: Session, job: JobDetail, attempts_before: str = "", *, reve
     left_out = max(0, len(job.timeline) - FIRST_MOMENTS - LAST_MOMENTS)
     shown = job.timeline if not left_out else job.timeline[:FIRST_MOMENTS] + job.timeline[-LAST_MOMENTS:]
     arguments = job.arguments if reveal or job.arguments is None else redacted_text(job.arguments, rules)
-    payload = None if job.payload is None else payload_tree(job.payload, rules, reveal=reveal)
+    payload = None
+    if job.payload is not None:
+        payload = payload_tree(job.payload, rules, reveal=reveal, is_cut=job.payload_is_cut)
     result = None if job.result is None else result_tree(job.result, rules, reveal=reveal)
     seen_payload, seen_result = (
         value if reveal or tree is None or tree.is_cut else redacted(value, rules)

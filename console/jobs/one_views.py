@@ -33,7 +33,7 @@ blueprint.add_app_template_filter(parts, "traceback_parts")
 @requires(Permission.JOBS_READ)
 def show(job_id: str) -> str:
     """Everything known of one job, but for what is sensitive."""
-    job = queries.get_job(database.session(), job_id, with_attempts=False)
+    job = queries.get_job(database.session(), job_id, for_page=True)
     return render_template("jobs/_job.html" if htmx.is_fragment() else "jobs/show.html", **_shown(job))
 
 
@@ -41,9 +41,10 @@ def show(job_id: str) -> str:
 @requires(Permission.JOBS_SEE_SENSITIVE)
 def disclosure_create(job_id: str) -> Response | str:
     """The same with what is sensitive, as a page or, on request, the payload as a file; both are written down."""
+    as_file = request.form.get("as") == "file"
     with database.transaction() as session:
-        job = one.disclose(session, current_actor(), job_id, with_attempts=False)
-    if request.form.get("as") == "file":
+        job = one.disclose(session, current_actor(), job_id, for_page=not as_file)
+    if as_file:
         return _file(job_id, "payload", job.payload)
     return render_template("jobs/show.html", **_shown(job, reveal=True))
 
@@ -102,7 +103,7 @@ def cancellation_create(job_id: str) -> Response:
 @requires(Permission.JOBS_AGAIN)
 def again_new(job_id: str) -> str:
     """Says what running it again means, since it did its work already or was stopped on purpose."""
-    job = queries.get_job(database.session(), job_id, with_attempts=False)
+    job = queries.get_job(database.session(), job_id, for_page=True)
     return render_template("jobs/again_new.html", job=job, line=job.line, key=ids.new_id())
 
 
@@ -124,7 +125,7 @@ def again_create(job_id: str) -> Response:
 def schedule_edit(job_id: str) -> str:
     """When and where a waiting job runs, to be changed."""
     session = database.session()
-    job = queries.get_job(session, job_id, with_attempts=False)
+    job = queries.get_job(session, job_id, for_page=True)
     return render_template(
         "jobs/schedule_edit.html", job=job, line=job.line, queues=queries.known_values(session)[0], now=clock.now()
     )

@@ -29,7 +29,8 @@ class Node:
     """One value. `kind`: object, list, text, number, true or false, nothing, bytes or hidden.
 
     `term` is what to search for to find jobs like this one; empty where there is no such search. `rest`: the whole of a
-    text that `text` is the beginning of. `left_out`: how many of its own values are not shown.
+    text that `text` is the beginning of. `left_out`: how many of its own values are not shown. `is_partial`: `size` and
+    `left_out` are at least so much.
     """
 
     key: str
@@ -39,6 +40,7 @@ class Node:
     term: str = ""
     size: int = 0
     left_out: int = 0
+    is_partial: bool = False
     is_open: bool = False
     children: list[Node] = field(default_factory=list)
 
@@ -54,8 +56,11 @@ class Tree:
     characters: int = 0
 
 
-def payload_tree(payload: dict[str, Any], rules: Rules, *, reveal: bool = False) -> Tree:
-    """Of `{"args": […], "kwargs": {…}}`. Without positional arguments, the named ones stand alone."""
+def payload_tree(payload: dict[str, Any], rules: Rules, *, reveal: bool = False, is_cut: bool = False) -> Tree:
+    """Of `{"args": […], "kwargs": {…}}`. Without positional arguments, the named ones stand alone.
+
+    `is_cut`: it is the beginning of a larger one, so the sizes of what stands last are at least what they seem.
+    """
     args, kwargs = payload.get("args") or [], payload.get("kwargs") or {}
     tree = Tree(Node("", "object"))
     if not args:
@@ -65,7 +70,17 @@ def payload_tree(payload: dict[str, Any], rules: Rules, *, reveal: bool = False)
         if kwargs:
             tree.root.children.append(_node(tree, "kwargs", kwargs, ("kwargs",), rules, reveal))
         tree.root.size = len(tree.root.children)
+    if is_cut:
+        tree.is_cut = True
+        _mark_end(tree.root)
     return tree
+
+
+def _mark_end(node: Node) -> None:
+    """The values that the end of what was read stands in."""
+    node.is_partial = True
+    if node.children and not node.left_out:
+        _mark_end(node.children[-1])
 
 
 def result_tree(result: Any, rules: Rules, *, reveal: bool = False) -> Tree:

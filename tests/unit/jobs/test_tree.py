@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from pydantic_core import from_json
 
 from console.jobs.redaction import HIDDEN, Rules
 from console.jobs.tree import MAX_CHARACTERS, MAX_NODES, Node, payload_tree, result_tree
@@ -107,3 +108,13 @@ def test_bytes_that_were_cut() -> None:
 def test_a_text_that_only_looks_like_bytes(text: str) -> None:
     [node] = of(blob=text)
     assert node.kind == ("bytes" if len(text) == 500 else "text")
+
+
+def test_the_beginning_of_a_large_one_says_that_there_is_more() -> None:
+    whole = json.dumps({"args": [], "kwargs": {"a": 1, "rows": [{"password": "hunter2" * 9}] * 50}})
+    for cut in range(len(whole)):
+        tree = payload_tree(from_json(whole[:cut] or "{}", allow_partial="trailing-strings"), Rules(), is_cut=True)
+        assert tree.is_cut
+        assert "hunter" not in repr(tree)
+    rows = tree.root.children[1]
+    assert (rows.kind, rows.is_partial, rows.children[0].is_partial, rows.children[-1].is_partial) == ("list", True, False, True)
