@@ -122,13 +122,23 @@ def _edit(row: JobStatus, payload: Payload, *, to_retry: bool = True) -> Edit:
         raise InvalidInput(f"{kind.name} takes named values only.", [{"field": "args", "message": "Must be empty."}])
     if kind is not None:
         given["kwargs"] = kind.validate(given["kwargs"])
-    text = json.dumps(given, separators=(",", ":"))
+    text = _encoded(given)
     if len(text) > MAX_CHARACTERS:
         raise InvalidInput(f"The payload is longer than {MAX_CHARACTERS:,} characters.")
     changes = payload_difference(redacted(original, rules), redacted(given, rules))
     if not changes and given != original:
         changes = [Change("…", "only values that are hidden differ")]
     return Edit(text, changes)
+
+
+def _encoded(given: Payload) -> str:
+    """As it is stored and sent. Raises `InvalidInput` for what Python reads as JSON though it is none."""
+    try:
+        return json.dumps(given, separators=(",", ":"), allow_nan=False)
+    except (ValueError, RecursionError):
+        raise InvalidInput(
+            "NaN and Infinity are no JSON.", [{"field": "payload", "message": "NaN and Infinity are no JSON."}]
+        ) from None
 
 
 def _shaped(payload: Payload) -> Payload:

@@ -110,7 +110,7 @@ def traceback_of(session: Session, job_id: str, place: str) -> str:
 
 def _place(text: str) -> tuple[int, int]:
     run, _, attempt = text.partition(".")
-    if not (run.isdecimal() and attempt.isdecimal() and len(text) < 16):
+    if not (text.isascii() and run.isdecimal() and attempt.isdecimal() and len(run) < 5 and len(attempt) < 10):
         raise InvalidInput("An attempt is named by its run and its number, such as 0.3.")
     return int(run), int(attempt)
 
@@ -170,5 +170,5 @@ def _where_they_differ(old: list[str], new: list[str]) -> tuple[list[str], list[
 
 
 def payload_difference(before: Any, after: Any) -> list[Change]:
-    """The same of two values, as JSON."""
-    return difference(*(json.dumps(value, indent=2, ensure_ascii=False) for value in (before, after)))
+    """The same of two values, as JSON in ASCII, so that letters that look alike differ."""
+    return difference(*(json.dumps(value, indent=2) for value in (before, after)))

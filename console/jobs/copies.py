@@ -15,6 +15,7 @@ from urllib.parse import quote
 from console.jobs import registry
 from console.jobs.queries import JobDetail
 from console.jobs.rules import ENDED, WAITING, State
+from console.jobs.tree import written
 
 MAX_PAYLOAD = 2_000
 """Characters of a payload that go into a line; with more, the job is named as the model."""
@@ -57,7 +58,7 @@ def _dispatch(job: JobDetail, address: str) -> Line | None:
     kind = registry.known(job.line.type)
     if kind is None or job.payload is None or job.payload.get("args"):
         return None
-    kwargs = json.dumps(job.payload.get("kwargs", {}), ensure_ascii=False)
+    kwargs = written(json.dumps(job.payload.get("kwargs", {}), ensure_ascii=False))
     if len(kwargs) > MAX_PAYLOAD:
         return None
     options: dict[str, Any] = {"queue": job.line.queue} if job.line.queue != kind.queue else {}
@@ -74,5 +75,5 @@ def _curl(address: str, path: str, method: str = "GET", body: Any = None) -> str
     words = ["curl", *(["-X", method] if method != "GET" else [])]
     said = " ".join(words) + ' -H "Authorization: Bearer $CELERIAC_TOKEN"'
     if body is not None:
-        said += f" -H 'Content-Type: application/json' -d {shlex.quote(json.dumps(body, ensure_ascii=False))}"
+        said += f" -H 'Content-Type: application/json' -d {shlex.quote(written(json.dumps(body, ensure_ascii=False)))}"
     return f"{said} {shlex.quote(f'{address}/api/v1{path}')}"

@@ -12,6 +12,7 @@ from console.audit.service import Actor, record
 from console.jobs import queries
 from console.jobs.queries import JobDetail
 from console.jobs.redaction import hidden_paths, redacted, redacted_text, rules_of
+from console.jobs.tree import written
 
 MAX_PATHS = 200
 
@@ -49,4 +50,4 @@ def without_secrets(job: JobDetail) -> Seen:
 
 def as_text(value: Any) -> str:
     """JSON for a file that people open."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    return written(json.dumps(value, indent=2, ensure_ascii=False))

@@ -24,6 +24,7 @@ from console.jobs.times import parse_planned
 from console.jobs.tracebacks import parts
 from console.web import database, htmx
 from console.web.permissions import current_actor, current_visitor, requires
+from console.web.rest import idempotent_key
 
 blueprint = views.blueprint
 blueprint.add_app_template_filter(parts, "traceback_parts")
@@ -113,7 +114,7 @@ def again_create(job_id: str) -> Response:
     """Runs a job that has ended once more; leads to the new one. Sent twice, it is done once."""
     try:
         with database.transaction() as session:
-            new_id = again.run_again(session, current_actor(), job_id, key=request.form.get("key", "")[:255])
+            new_id = again.run_again(session, current_actor(), job_id, key=idempotent_key(request.form.get("key", "")))
     except CeleriacError as error:
         return _refused(error, job_id)
     flash("It runs again as this new job.", "success")

@@ -111,7 +111,7 @@ def _branch(tree: Tree, key: str, value: Any, path: Path, rules: Rules, reveal: 
             tree.is_cut = True
             break
         tree.characters += len(str(name))
-        node.children.append(_node(tree, str(name)[:200], item, (*path, str(name)), rules, reveal))
+        node.children.append(_node(tree, written(str(name)[:200]), item, (*path, str(name)), rules, reveal))
     return node
 
 
@@ -119,7 +119,7 @@ def _leaf(tree: Tree, key: str, value: Any, path: Path) -> Node:
     if isinstance(value, str) and (said := _as_bytes(value)):
         tree.characters += len(said)
         return Node(key, "bytes", said, term=_term(path))
-    whole = json.dumps(value, ensure_ascii=False)
+    whole = written(json.dumps(value, ensure_ascii=False))
     node = Node(key, _KINDS.get(type(value), "text"), whole, term=_term(path, whole), size=len(whole))
     if len(whole) > LONG_TEXT:
         most = max(LONG_TEXT, min(MAX_TEXT, MAX_CHARACTERS - tree.characters))
@@ -128,6 +128,11 @@ def _leaf(tree: Tree, key: str, value: Any, path: Path) -> Node:
         node.left_out = max(0, len(whole) - most)
     tree.characters += len(node.text) + len(node.rest)
     return node
+
+
+def written(text: str) -> str:
+    """Text that can be sent: half of a pair of surrogates, which JSON can spell, is no letter."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _term(path: Path, value: str = "") -> str:

@@ -104,3 +104,8 @@ def test_another_queue(support: Program, job: Callable[..., str]) -> None:
     assert (answer["was"], answer["job"]["queue"]) == ("default", "other")
     problem(support.post(f"/jobs/{made}/queue", json={"queue": "other"}), 409)
     problem(support.post(f"/jobs/{made}/queue", json={"queue": ""}), 422)
+
+
+def test_letters_that_are_none(support: Program, job: Callable[..., str]) -> None:
+    made = job(payload='{"args": [], "kwargs": {"name": "\\ud800x"}}')
+    assert support.get(f"/jobs/{made}").status_code == 200

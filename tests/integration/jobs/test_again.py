@@ -160,3 +160,8 @@ def test_what_cannot_be_sent_is_refused(job: Callable[..., str]) -> None:
         do(again.run_again, job(State.COMPLETED, source="shop"))
     with pytest.raises(NotFound):
         do(again.run_again, "nowhere")
+
+
+def test_what_python_takes_for_json_is_none(job: Callable[..., str]) -> None:
+    with pytest.raises(InvalidInput, match="no JSON"):
+        do(again.retry_with, job(type="shop.pay"), {"kwargs": {"x": float("nan")}})

@@ -99,7 +99,7 @@ def test_a_thousand_attempts(support: Browser, job: Callable[..., str]) -> None:
     assert "Earlier" not in shown.select_one("#attempts .pager").get_text()  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("place", ["", "x", "0.x", "1.2.3", "-1.0", "9" * 40, "0.99", "٣.1"])
+@pytest.mark.parametrize("place", ["", "x", "99999.1", "1.99999999999", "0.x", "1.2.3", "-1.0", "9" * 40, "0.99", "٣.1"])
 def test_an_attempt_that_there_is_not(support: Browser, job: Callable[..., str], place: str) -> None:
     made = job()
     assert support.get(f"/jobs/{made}/attempts/{place}/traceback").status_code in (404, 422)
@@ -111,3 +111,12 @@ def test_binary_arguments(support: Browser, job: Callable[..., str]) -> None:
     text = said(support.get(f"/jobs/{made}"))
     assert "12 bytes: 00 ff 00 ff 00 ff 00 ff 00 ff 00 ff" in text
     assert "124 bytes or more: 00 00" in text
+
+
+def test_letters_that_are_none(support: Browser, job: Callable[..., str]) -> None:
+    made = job(payload='{"args": [], "kwargs": {"name": "\\ud800x", "\\udfff": 1, "zero": "\\u0000"}}')
+    assert support.get(f"/jobs/{made}").status_code == 200
+    assert support.get(f"/jobs/{made}/payload").status_code == 200
+    assert support.get(f"/jobs/{made}/edit").status_code == 200
+    assert support.submit(f"/jobs/{made}/edit", json='{"kwargs": {"name": "\\ud800"}}').status_code in (200, 422)
+    assert support.submit(f"/jobs/{made}/edit", json='{"kwargs": {"name": "\\u0000"}}', send="1").status_code == 303
