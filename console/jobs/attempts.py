@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from console.errors import InvalidInput, NotFound
 from console.jobs.models import JobAttempt
 from console.jobs.queries import AttemptView, attempt_view
-from console.jobs.tracebacks import Part, parts
+from console.jobs.tracebacks import Part, parts, place_of
 
 PAGE = 10
 COUNTED = 2_000
@@ -45,6 +45,7 @@ class Shown:
 
     view: AttemptView
     parts: list[Part]
+    place: str
     lines: int
     is_long: bool
     same_as: int | None
@@ -121,9 +122,11 @@ def _shown(row: Any, before: Any | None) -> Shown:
     values = {name: getattr(row, name) for name in AttemptView.__slots__ if name != "traceback"}
     said, said_before = _text(row), None if before is None else _text(before)
     changes = [] if said_before is None else difference(said_before, said)
+    found = parts(text) if text else []
     return Shown(
         AttemptView(**values, traceback=text),
-        parts(text) if text else [],
+        found,
+        place_of(found),
         (row.lines or 0) + 1 if text else 0,
         is_long,
         before.attempt if before is not None and said == said_before else None,

@@ -132,7 +132,7 @@ def draw(course: Course, *, upright: bool = False) -> Picture:
     height = max(box.y + box.height for box in boxes.values()) + 2
     if upright:
         return Picture(max(width, 318), height, list(boxes.values()), arrows)
-    return Picture(width, height + (26 + 20 * (arcs - 1) if arcs else 0), list(boxes.values()), arrows)
+    return Picture(width, height + (34 + 20 * (arcs - 1) if arcs else 0), list(boxes.values()), arrows)
 
 
 def _box(state: State, place: int, upright: bool, now: State, has_loop: bool) -> Box:
@@ -194,4 +194,4 @@ def _arc(edge: Edge, a: Box, b: Box, upright: bool, number: int) -> Arrow:
     x0, x1, y = a.x + a.width / 2 + shift, b.x + b.width / 2 - shift, a.y + a.height
     low = y + 24 + 20 * number
     path = f"M{x0:g} {y:g}C{x0:g} {low:g} {x1:g} {low:g} {x1:g} {y + 2:g}"
-    return Arrow(edge, path, (x0 + x1) / 2, low - 2, "middle")
+    return Arrow(edge, path, (x0 + x1) / 2, y + 0.75 * (low - y) + 13, "middle")  # below its deepest point
