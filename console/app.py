@@ -23,8 +23,8 @@ from console.failures import api as failures_api
 from console.failures import views as failures_views
 from console.files import api as files_api
 from console.files import views as files_views
-from console.jobs import api as jobs_api
-from console.jobs import views as jobs_views
+from console.jobs import one_api as jobs_api
+from console.jobs import one_views as jobs_views
 from console.jobs.search import api as searches_api
 from console.jobs.search import views as search_views
 from console.metrics import views as metrics_views

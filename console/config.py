@@ -140,6 +140,11 @@ class Settings(BaseSettings):
         validation_alias=_env("CELERIAC_DATABASE_GB"),
         description="GB that the database may have, for `celeriac doctor`. Empty: what SQLite's disk has free.",
     )
+    sensitive: str = Field(
+        "",
+        validation_alias=_env("CELERIAC_SENSITIVE"),
+        description="Names of values to hide, beside the usual ones: `salary,tax_number`.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias=_env("CELERIAC_LOG_LEVEL"), description="Least level that is logged."
     )

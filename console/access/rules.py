@@ -27,6 +27,11 @@ class Permission(StrEnum):
     JOBS_CANCEL = "jobs.cancel"
     JOBS_FLUSH = "jobs.flush"
     JOBS_DISPATCH = "jobs.dispatch"
+    JOBS_EDIT = "jobs.edit"
+    JOBS_AGAIN = "jobs.again"
+    JOBS_RESCHEDULE = "jobs.reschedule"
+    JOBS_MOVE = "jobs.move"
+    JOBS_SEE_SENSITIVE = "jobs.sensitive"
     QUEUES_READ = "queues.read"
     METRICS_READ = "metrics.read"
     FAILURES_READ = "failures.read"
@@ -42,6 +47,7 @@ class Permission(StrEnum):
 _SUPPORT = frozenset(
     {
         Permission.OVERVIEW_READ, Permission.JOBS_READ, Permission.JOBS_RETRY, Permission.JOBS_CANCEL,
+        Permission.JOBS_EDIT, Permission.JOBS_AGAIN, Permission.JOBS_RESCHEDULE, Permission.JOBS_MOVE,
         Permission.QUEUES_READ, Permission.ACCOUNT, Permission.DEPLOYS_READ,
         Permission.FAILURES_READ, Permission.FAILURES_RESOLVE, Permission.FAILURES_IGNORE, Permission.FAILURES_ASSIGN,
         Permission.FAILURES_NOTE,

@@ -60,5 +60,11 @@ class Broker(Protocol):
     def cancel(self, job_ids: Sequence[str]) -> None:
         """Tells every worker, present and future, not to start these jobs, and to stop them where they run."""
 
+    def move(self, message: Message, source: str) -> bool:
+        """Takes the message of that job off the queue `source` and puts this one on its own queue, in one step.
+
+        False, and nothing has changed: it does not wait there, or is too deep in the queue to be looked for.
+        """
+
     def ping(self) -> None:
         """Returns when the broker answers."""

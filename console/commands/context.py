@@ -40,6 +40,16 @@ def operator() -> Actor:
     return Actor(f"cli:{name}", "admin")
 
 
+def refuse_others(mode: str, *allowed: str) -> None:
+    """Raises `click.UsageError` when options were given that do not go with the one that sets the mode."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        name = option.opts[0].lstrip("-")
+        given = option.name and context.get_parameter_source(option.name) is click.core.ParameterSource.COMMANDLINE
+        if isinstance(option, click.Option) and given and name not in (mode, *allowed, "data"):
+            raise click.UsageError(f"--{name} does not go with --{mode}.")
+
+
 def require_database() -> None:
     """Raises `NotConfigured`, and creates nothing, when the database is not there or has no tables of ours."""
     url = make_url(settings().database)

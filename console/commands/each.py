@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 from sqlalchemy.orm import Session
@@ -14,10 +14,12 @@ from console.commands import output
 from console.commands.context import operator
 from console.errors import CeleriacError
 
+Verb: TypeAlias = Callable[[Session, Actor, str], Any]
+
 
 def do_to_each(
     ids: Iterable[str],
-    verb: Callable[[Session, Actor, str], Any],
+    verb: Verb,
     key: str,
     said: Callable[[str, Any], str],
     is_json: bool,

@@ -78,6 +78,11 @@ def instant(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def plain(text: str) -> str:
+    """Text of a job without what a terminal would obey; its lines stay."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
+
+
 def _cell(value: Any) -> str:
     """One line, and nothing that a terminal would obey: errors and names come from jobs."""
     text = "-" if value is None or value == "" else str(value)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.datastructures import MultiDict
 
 from console.errors import InvalidInput
+from console.jobs.redaction import HIDDEN
 from console.jobs.registry import JobType
 from console.jobs.schemas import DispatchRequest
 
@@ -70,6 +71,39 @@ def request_of(kind: JobType, typed: MultiDict[str, str]) -> DispatchRequest:
     if problems:
         raise InvalidInput("Something does not fit.", problems)
     return DispatchRequest.model_validate({"type": kind.name, "payload": payload} | given)
+
+
+def payload_of(kind: JobType, typed: MultiDict[str, str]) -> dict[str, Any]:
+    """What was typed into the fields, not validated yet. Raises `InvalidInput` naming what cannot be read."""
+    payload, problems = _payload(fields_of(kind.schema), typed)
+    if problems:
+        raise InvalidInput("Something does not fit.", problems)
+    return payload
+
+
+def typed_of(fields: list[PayloadField], kwargs: Mapping[str, Any]) -> MultiDict[str, str] | None:
+    """A payload as if it had been typed; None: the fields cannot show all of it."""
+    if kwargs.keys() - {field.name for field in fields}:
+        return None
+    shown = {field.key: _shown(field, kwargs.get(field.name)) for field in fields}
+    if any(text is None for text in shown.values()):
+        return None
+    typed = MultiDict({key: text for key, text in shown.items() if text})
+    typed["edited"] = "1"  # so that an unticked box is not taken for one that nobody has seen yet
+    return typed
+
+
+def _shown(field: PayloadField, value: Any) -> str | None:
+    """A value as its field shows it; None: it cannot. An unticked box is nothing."""
+    if value is None:
+        return ""
+    if field.kind == "boolean":
+        return {True: "1", False: ""}.get(value) if isinstance(value, bool) else None
+    if field.kind == "json":
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    if field.kind in ("text", "long", "upload"):
+        return value if isinstance(value, str) else None
+    return None if value == HIDDEN or isinstance(value, dict | list) else str(value)
 
 
 def has_options(typed: MultiDict[str, str]) -> bool:

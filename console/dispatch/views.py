@@ -9,10 +9,10 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from console.access.rules import Permission
-from console.dispatch import forms
-from console.errors import InvalidInput
+from console.dispatch import edits, forms
+from console.errors import Conflict, InvalidInput
 from console.files.service import Given, keep_pictures
-from console.jobs import queries
+from console.jobs import again, one, queries
 from console.jobs.registry import JobType, job_type, job_types
 from console.jobs.service import dispatch_or_find
 from console.web import database, htmx
@@ -82,3 +82,58 @@ def _keep_files(kind: JobType, typed: MultiDict[str, str]) -> None:
             typed[field.key] = keep_pictures(database.transaction, current_actor(), given).id
         except InvalidInput as error:
             raise InvalidInput(error.detail, [{"field": field.key, "message": error.detail}]) from None
+
+
+@blueprint.get("/jobs/<path:job_id>/edit")
+@requires(Permission.JOBS_EDIT)
+def edit(job_id: str) -> Response | str:
+    """The payload of a failed job, to be changed before it is retried."""
+    session = database.session()
+    seen = one.see(session, job_id).job
+    if why := edits.why_not_editable(seen):
+        return _back(why, job_id)
+    return _edit_form(edits.form_of(seen, wants_json=request.args.get("as") == "json"), seen.line, [])
+
+
+@blueprint.post("/jobs/<path:job_id>/edit")
+@requires(Permission.JOBS_EDIT)
+def update(job_id: str) -> Response | tuple[str, int] | str:
+    """Shows what would differ; sent from there, it retries the job so."""
+    try:
+        return _send(job_id) if "send" in request.form else _review(job_id)
+    except InvalidInput as error:
+        line = one.see(database.session(), job_id).job.line
+        problems = error.errors or [{"field": "payload", "message": error.detail}]
+        return _edit_form(edits.typed_form(line.type, request.form), line, problems), 422
+    except Conflict as error:
+        return _back(error.detail, job_id)
+
+
+def _review(job_id: str) -> str:
+    session = database.session()
+    line = one.see(session, job_id).job.line
+    payload = edits.payload_of(edits.typed_form(line.type, request.form))
+    checked = again.check_edit(session, job_id, payload)
+    return render_template("dispatch/review.html", line=line, checked=checked, text=edits.as_json(payload))
+
+
+def _send(job_id: str) -> Response:
+    payload = edits.payload_of(edits.Form("", text=request.form.get("json", "")))
+    with database.transaction() as session:
+        new_id = again.retry_with(session, current_actor(), job_id, payload)
+    flash("It runs again, with the payload changed, as this new job.", "success")
+    return htmx.go(url_for("jobs.show", job_id=new_id))
+
+
+def _edit_form(form: edits.Form, line: Any, problems: list[dict[str, str]]) -> str:
+    wrong: dict[str, list[str]] = {}
+    for problem in problems:
+        name = ".".join(problem["field"].split(".")[:2]) if form.fields else "json"
+        said = problem["message"] if form.fields else f"{problem['field']}: {problem['message']}"
+        wrong.setdefault(name, []).append(said)
+    return render_template("dispatch/edit.html", form=form, line=line, wrong=wrong)
+
+
+def _back(why: str, job_id: str) -> Response:
+    flash(why, "error")
+    return htmx.go(url_for("jobs.show", job_id=job_id))

@@ -13,7 +13,7 @@ from console.access.idempotency import IdempotencyKey, claim
 from console.access.rules import Permission
 from console.db import begin_write
 from console.errors import InvalidInput, NotFound
-from console.jobs import bulk, queries, service
+from console.jobs import bulk, one, queries, service
 from console.jobs.filters import Cursor
 from console.jobs.registry import JobType, job_type, job_types
 from console.jobs.schemas import (
@@ -55,8 +55,9 @@ def index(query: JobsQuery) -> JobList:
 @requires(Permission.JOBS_READ)
 @endpoint(answer=JobDetailAnswer)
 def show(job_id: str) -> JobDetailAnswer:
-    """Show everything known of a job."""
-    return job_detail_answer(queries.get_job(database.session(), job_id))
+    """Show everything known of a job, but for what is sensitive."""
+    seen = one.see(database.session(), job_id)
+    return job_detail_answer(seen.job, seen.hidden)
 
 
 @blueprint.post("/jobs")
@@ -68,7 +69,7 @@ def create(body: DispatchRequest) -> Answer:
     They are kept before the answer is given, and sent when the broker answers. 200 instead of 201: none was made,
     since a job with the unique key has not ended; it is the answer.
     """
-    return _once(body, partial(_dispatch, body))
+    return once(body, partial(_dispatch, body))
 
 
 @blueprint.post("/jobs/<path:job_id>/retry")
@@ -76,7 +77,7 @@ def create(body: DispatchRequest) -> Answer:
 @endpoint(answer=Retried, status=201, idempotent=True, errors=(409,))
 def retry_create(job_id: str) -> Answer:
     """Retry a failed job, as a new job."""
-    return _once(None, partial(_retry, job_id))
+    return once(None, partial(_retry, job_id))
 
 
 @blueprint.post("/jobs/<path:job_id>/cancellation")
@@ -84,7 +85,7 @@ def retry_create(job_id: str) -> Answer:
 @endpoint(answer=Cancelled, errors=(409,))
 def cancellation_create(job_id: str) -> Cancelled:
     """Cancel a job that waits, or have its worker stop one that runs."""
-    with _transaction() as session:
+    with write_transaction() as session:
         was = service.cancel_job(session, current_actor(), job_id)
         return Cancelled(was=was, job=job_answer(queries.get_job(session, job_id).line))
 
@@ -121,7 +122,7 @@ def exports_create(body: ExportRequest) -> Answer:
 
     The answer is the job that does it; when it is COMPLETED, its page offers the file.
     """
-    return _once(body, partial(_export, body))
+    return once(body, partial(_export, body))
 
 
 @blueprint.get("/job-types")
@@ -159,7 +160,7 @@ def _known_type(name: str) -> JobType:
 
 
 @contextmanager
-def _transaction() -> Iterator[Session]:
+def write_transaction() -> Iterator[Session]:
     """The request's session in a transaction that writes; it commits at the end of the block."""
     session = begin_write(database.session())
     try:
@@ -178,10 +179,10 @@ def _claim(body: Input | None) -> Callable[[Session], IdempotencyKey] | None:
     return partial(claim, owner=current_actor().name, key=key, request_hash=request_hash(body))
 
 
-def _once(body: Input | None, work: Callable[[Session], tuple[int, Output]]) -> Answer:
+def once(body: Input | None, work: Callable[[Session], tuple[int, Output]]) -> Answer:
     """Does the work, unless a request with the same Idempotency-Key did: then its answer is given again."""
     claimed = _claim(body)
-    with _transaction() as session:
+    with write_transaction() as session:
         row = claimed(session) if claimed else None
         if row is not None and row.complete:
             return Answer(row.status, row.answer, {"Idempotency-Replayed": "true"})
@@ -193,4 +194,5 @@ def _once(body: Input | None, work: Callable[[Session], tuple[int, Output]]) -> 
 
 
 def _do_to_all(action: bulk.Action, body: BulkRequest) -> Count:
-    return Count(count=bulk.do_to_all(_transaction, action, current_actor(), body.filter(), body.limit, _claim(body)))
+    done = bulk.do_to_all(write_transaction, action, current_actor(), body.filter(), body.limit, _claim(body))
+    return Count(count=done)

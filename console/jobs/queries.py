@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import (
     Boolean,
     ColumnElement,
@@ -34,6 +35,9 @@ from console.jobs.sendable import why_not_ours
 
 TEXT_SCAN = 20_000
 """How many of the newest jobs that fit the other conditions a text is looked for in; lists, counts and bulk alike."""
+ATTEMPTS = 20
+PAGE_PAYLOAD = 200_000
+"""Characters of a payload that the page of a job reads."""
 COUNT_LIMIT = 10_000
 """Where counting by time stops: "10,000 or more"."""
 ALIKE_LIMIT = 1_000
@@ -135,7 +139,8 @@ class AttemptView:
 class JobDetail:
     """Everything known of one job. `payload` is None when it was not kept, `result` when there is none.
 
-    `arguments`: of an observed job, as Celery shows them. `not_ours`: why nothing can be done with it from here.
+    `payload_is_cut`: it is only the beginning, and the last value in it may be, too. `arguments`: of an observed job,
+    as Celery shows them. `not_ours`: why nothing can be done with it from here.
     """
 
     line: JobLine
@@ -154,6 +159,7 @@ class JobDetail:
     fingerprint: str | None
     alike: int
     """Failures of the same group that are stored, itself among them; counting stops above `ALIKE_LIMIT`."""
+    payload_is_cut: bool = False
 
 
 def list_jobs(session: Session, wanted: JobFilter, cursor: Cursor | None = None, limit: int = 50) -> Page:
@@ -200,22 +206,28 @@ def count_by_state(session: Session, wanted: JobFilter) -> dict[State, int]:
     return {State(state): int(n) for state, n in session.execute(query) if n}
 
 
-def get_job(session: Session, job_id: str) -> JobDetail:
-    """One job. Raises `NotFound`."""
-    row = session.get(JobStatus, job_id, options=[undefer(getattr(JobStatus, name)) for name in _DEFERRED])
+def get_job(session: Session, job_id: str, *, for_page: bool = False) -> JobDetail:
+    """One job, with the latest `ATTEMPTS` that did not end well. Raises `NotFound`.
+
+    `for_page`: without attempts, which `attempts` reads, and of a large payload only the beginning.
+    """
+    wanted = [name for name in _DEFERRED if not (for_page and name == "payload")]
+    row = session.get(JobStatus, job_id, options=[undefer(getattr(JobStatus, name)) for name in wanted])
     if row is None:
         raise NotFound(f"There is no job {job_id!r}. It may have been flushed, or its first event is still on its way.")
-    attempts = session.scalars(
-        select(JobAttempt).where(JobAttempt.job_id == job_id).order_by(JobAttempt.finished_at.desc()).limit(200)
-    )
+    latest = select(JobAttempt).where(JobAttempt.job_id == job_id)
+    latest = latest.order_by(JobAttempt.run.desc(), JobAttempt.attempt.desc()).limit(ATTEMPTS)
+    attempts = [] if for_page else session.scalars(latest).all()
+    payload, is_cut = _beginning_of_payload(session, job_id) if for_page else (_json(row.payload), False)
     return JobDetail(
         line=line_of(row),
         timeline=[
             Moment(clock.from_ms(at), kind, retries + 1, note)
             for at, kind, _, retries, note in moments_of(row.timeline)
         ],
-        failed_attempts=[_attempt(attempt) for attempt in attempts],
-        payload=_json(row.payload),
+        failed_attempts=[attempt_view(attempt) for attempt in attempts],
+        payload=payload,
+        payload_is_cut=is_cut,
         arguments=row.arguments,
         result=_json(row.result),
         traceback=row.traceback,
@@ -310,11 +322,11 @@ def _newest(session: Session, wanted: JobFilter, cursor: Cursor | None, limit: i
 def _walks(wanted: JobFilter, cursor: Cursor | None, limit: int, shown: Sequence[Any]) -> list[Select[Any]]:
     """One per state, queue and type: with these, every filter has an index."""
     return [
-        _walk(branch, state, cursor, limit, shown) for branch in reach.branches(wanted) for state in _walked(branch)
+        _walk(branch, state, cursor, limit, shown) for branch in reach.branches(wanted) for state in walked(branch)
     ]
 
 
-def _walked(wanted: JobFilter) -> tuple[State | None, ...]:
+def walked(wanted: JobFilter) -> tuple[State | None, ...]:
     """The states to walk through, each in its index; None: one walk through all."""
     return wanted.states or (tuple(State) if wanted.queue or wanted.type else (None,))
 
@@ -358,8 +370,18 @@ def _count_alike(session: Session, fingerprint: str | None) -> int:
     return session.scalar(select(func.count()).select_from(found)) or 0
 
 
-def _attempt(row: JobAttempt) -> AttemptView:
+def attempt_view(row: JobAttempt) -> AttemptView:
+    """An attempt as it is stored."""
     return AttemptView(**{name: getattr(row, name) for name in AttemptView.__slots__})
+
+
+def _beginning_of_payload(session: Session, job_id: str) -> tuple[dict[str, Any] | None, bool]:
+    """What a page can show of it: reading and parsing all of 5 MB would take longer than everything else."""
+    told = select(func.substr(JobStatus.payload, 1, PAGE_PAYLOAD), func.length(JobStatus.payload))
+    text, length = session.execute(told.where(JobStatus.id == job_id)).one()
+    if text is None or length <= PAGE_PAYLOAD:
+        return _json(text), False
+    return from_json(text, allow_partial="trailing-strings"), True
 
 
 def _json(text: str | None) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 
 from console.config import LEAST_RETRY_AFTER_S, settings
 from console.errors import InvalidInput, NotFound
@@ -67,7 +67,8 @@ class JobType:
     def validate(self, payload: dict[str, Any]) -> dict[str, Any]:
         """The payload as it will be sent. Raises `InvalidInput` naming each field that does not fit."""
         try:
-            return self.schema.model_validate(payload, context=DISPATCHING).model_dump(mode="json")
+            valid = self.schema.model_validate(payload, context=DISPATCHING)
+            return dict(_with_secrets(valid.model_dump(mode="json"), valid.model_dump()))
         except ValidationError as error:
             problems = [
                 {
@@ -78,6 +79,19 @@ class JobType:
             ]
             said = "; ".join(f"{problem['field']}: {problem['message']}" for problem in problems)
             raise InvalidInput(f"The payload does not fit {self.name}. {said}.", problems) from None
+
+
+def _with_secrets(said: Any, meant: Any) -> Any:
+    """What pydantic wrote as JSON, with the secrets that it masks (`SecretStr`): a worker has to get them."""
+    if isinstance(meant, SecretStr):
+        return meant.get_secret_value()
+    if isinstance(meant, SecretBytes):
+        return meant.get_secret_value().decode("utf-8", "surrogateescape")
+    if isinstance(said, dict) and isinstance(meant, dict):
+        return {key: _with_secrets(item, meant.get(key)) for key, item in said.items()}
+    if isinstance(said, list) and isinstance(meant, list | tuple) and len(said) == len(meant):
+        return [_with_secrets(*pair) for pair in zip(said, meant, strict=True)]
+    return said
 
 
 _types: dict[str, JobType] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Json
 
 from console import clock
 from console.jobs.filters import JobFilter
-from console.jobs.queries import JobDetail, JobLine, Page
+from console.jobs.queries import AttemptView, JobDetail, JobLine, Page
 from console.jobs.registry import JobType
 from console.jobs.rules import REASONS, State
 from console.jobs.search.language import combined, to_filter
@@ -199,14 +200,15 @@ class AttemptAnswer(Output):
 
 
 class JobDetailAnswer(JobAnswer):
-    """Everything known of one job."""
+    """Everything known of one job. In the place of a sensitive value stands "[hidden]"."""
 
     payload: JsonValue = Field(description='{"args": […], "kwargs": {…}}; null: it was not kept.')
+    hidden: list[str] = Field(description="Where values are hidden: `kwargs.user.password`; at most 200 places.")
     arguments: str | None = Field(description="Of an observed job, what Celery shows of them; null: not told.")
     result: JsonValue
     traceback: str | None
     timeline: list[MomentAnswer] = Field(description="Oldest first.")
-    failed_attempts: list[AttemptAnswer] = Field(description="Latest first.")
+    failed_attempts: list[AttemptAnswer] = Field(description="The latest 20, latest first.")
     parent_id: str | None
     root_id: str | None
     group_id: str | None = Field(description="The group of a canvas that it was sent in.")
@@ -281,34 +283,36 @@ def job_list_answer(page: Page) -> JobList:
     )
 
 
-def job_detail_answer(job: JobDetail) -> JobDetailAnswer:
-    """One job as the API gives it."""
-    attempts = [
-        AttemptAnswer(
-            attempt=item.attempt,
-            run=item.run,
-            state=item.state,
-            started_at=item.started_at,
-            finished_at=item.finished_at,
-            worker=item.worker,
-            traceback=item.traceback,
-            error=_error(item.error_type, item.error_message, item.reason),
-        )
-        for item in job.failed_attempts
-    ]
+def job_detail_answer(job: JobDetail, hidden: Sequence[str] = ()) -> JobDetailAnswer:
+    """One job as the API gives it; `hidden`: where values are hidden in what is given."""
     return JobDetailAnswer(
         **_summary(job.line),
         payload=job.payload,
+        hidden=list(hidden),
         arguments=job.arguments,
         result=job.result,
         traceback=job.traceback,
         timeline=[MomentAnswer.model_validate(moment) for moment in job.timeline],
-        failed_attempts=attempts,
+        failed_attempts=[attempt_answer(item) for item in job.failed_attempts],
         parent_id=job.parent_id,
         root_id=job.root_id,
         group_id=job.group_id,
         chord_id=job.chord_id,
         unique_key=job.unique_key,
+    )
+
+
+def attempt_answer(item: AttemptView) -> AttemptAnswer:
+    """An attempt as the API gives it."""
+    return AttemptAnswer(
+        attempt=item.attempt,
+        run=item.run,
+        state=item.state,
+        started_at=item.started_at,
+        finished_at=item.finished_at,
+        worker=item.worker,
+        traceback=item.traceback,
+        error=_error(item.error_type, item.error_message, item.reason),
     )
 
 

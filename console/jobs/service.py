@@ -97,9 +97,9 @@ def retry_job(session: Session, actor: Actor, job_id: str) -> str:
     Raises `NotFound`, or `Conflict` when it has not failed, was retried already, its payload was not kept, or another
     broker carries it.
     """
-    row = _ours(session, job_id)
+    row = locked_ours(session, job_id)
     if row.state != State.RETRYABLE or why_not(row.message):
-        raise Conflict(_why_not_retryable(row))
+        raise Conflict(why_not_retryable(row))
     [new_id] = matching.retry_rows(session, [row])
     session.expire(row)
     record(session, actor, "jobs.retry", "job", job_id, retried_as=new_id)
@@ -112,7 +112,7 @@ def cancel_job(session: Session, actor: Actor, job_id: str) -> State:
     A running job becomes CANCELLED when its worker has stopped it. Raises `NotFound`, or `Conflict` when it has ended
     or another broker carries it.
     """
-    row = _ours(session, job_id)
+    row = locked_ours(session, job_id)
     before = State(row.state)
     if before in ENDED:
         raise Conflict(f"The job has ended already: it is {before}.")
@@ -177,7 +177,7 @@ def _locked(session: Session, job_id: str) -> JobStatus:
     return row
 
 
-def _ours(session: Session, job_id: str) -> JobStatus:
+def locked_ours(session: Session, job_id: str) -> JobStatus:
     """The job, locked, when its workers can be reached. Raises `NotFound` or `Conflict`."""
     row = _locked(session, job_id)
     if why := why_not_ours(row.source, row.message):
@@ -188,7 +188,8 @@ def _ours(session: Session, job_id: str) -> JobStatus:
 _WHOLE = [undefer(JobStatus.payload), undefer(JobStatus.message), undefer(JobStatus.timeline)]
 
 
-def _why_not_retryable(row: JobStatus) -> str:
+def why_not_retryable(row: JobStatus) -> str:
+    """Why a job that is not RETRYABLE cannot be retried, for people."""
     if row.retried_as is not None:
         return f"It was retried already, as job {row.retried_as}."
     if row.state in FAILURES and (why := why_not(row.message)):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-_FRAME = re.compile(r'^  File "(?P<path>[^"]+)", line \d+')
+_FRAME = re.compile(r'^  File "(?P<path>[^"]+)", line (?P<line>\d+)(?:, in (?P<name>.+))?', re.MULTILINE)
 _LIBRARY = re.compile(r"(^|/)(site-packages|dist-packages|lib/python3[^/]*|<frozen [^>]*>)/|^<frozen ")
 
 
@@ -32,6 +32,15 @@ def parts(traceback: str) -> list[Part]:
         texts = [text for _, text in group]
         found.append(Part("".join(texts), is_library and has_own, sum(bool(_FRAME.match(text)) for text in texts)))
     return found
+
+
+def place_of(found: list[Part]) -> str:
+    """Where it failed: the last call in the application's own code, as "shop/pay.py:7, in charge"; empty: unknown."""
+    frames = [frame for part in found if not part.is_folded for frame in _FRAME.finditer(part.text)]
+    if not frames:
+        return ""
+    path, name = frames[-1]["path"].split("/"), frames[-1]["name"]
+    return f"{'/'.join(path[-2:])}:{frames[-1]['line']}{f', in {name}' if name else ''}"
 
 
 def _pieces(traceback: str) -> Iterator[tuple[bool, str]]:

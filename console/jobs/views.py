@@ -1,4 +1,4 @@
-"""Pages of jobs: the list, one job, and what can be done with one, with some, or with all that match."""
+"""Pages of jobs: the list, and what can be done with some or with all that match. `one_views`: those of one job."""
 
 from __future__ import annotations
 
@@ -12,17 +12,13 @@ from werkzeug.wrappers import Response
 
 from console import clock
 from console.access.rules import Permission
-from console.audit.queries import entries_of
-from console.errors import CeleriacError, InvalidInput
-from console.files.service import results_of
-from console.jobs import lineage, queries, service
+from console.errors import InvalidInput
+from console.jobs import queries, service
 from console.jobs.filters import Cursor, JobFilter
-from console.jobs.rules import REASONS, WAITING
 from console.jobs.search.columns import COLUMNS, columns_of
 from console.jobs.search.saved import list_saved
 from console.jobs.search.shown import Shown, shown
 from console.jobs.selection import Outcome, do_to_each
-from console.jobs.tracebacks import parts
 from console.web import database, htmx
 from console.web.filters import count
 from console.web.permissions import current_actor, requires
@@ -30,7 +26,6 @@ from console.web.permissions import current_actor, requires
 PAGE = 50
 
 blueprint = Blueprint("jobs", __name__)
-blueprint.add_app_template_filter(parts, "traceback_parts")
 
 
 @blueprint.get("/jobs")
@@ -104,46 +99,6 @@ def newer_show() -> dict[str, int]:
     return {"count": queries.newer_than(database.session(), _search(request.args).wanted, top) if top else 0}
 
 
-@blueprint.get("/jobs/<path:job_id>")
-@requires(Permission.JOBS_READ)
-def show(job_id: str) -> str:
-    """Everything known of one job."""
-    session = database.session()
-    job = queries.get_job(session, job_id)
-    return render_template(
-        "jobs/_job.html" if htmx.is_fragment() else "jobs/show.html",
-        job=job,
-        relatives=lineage.relatives_of(session, job),
-        reason_text=REASONS.get(job.line.reason or ""),
-        audit=entries_of(session, "job", job_id),
-        files=results_of(job_id),
-    )
-
-
-@blueprint.post("/jobs/<path:job_id>/retry")
-@requires(Permission.JOBS_RETRY)
-def retry_create(job_id: str) -> Response:
-    """Runs a failed job again; leads to the new one."""
-    try:
-        with database.transaction() as session:
-            new_id = service.retry_job(session, current_actor(), job_id)
-    except CeleriacError as error:
-        return _refused(error, job_id)
-    flash("It runs again as this new job.", "success")
-    return htmx.go(url_for("jobs.show", job_id=new_id))
-
-
-@blueprint.post("/jobs/<path:job_id>/cancellation")
-@requires(Permission.JOBS_CANCEL)
-def cancellation_create(job_id: str) -> Response:
-    """Cancels a waiting job, or has its worker stop a running one."""
-    try:
-        with database.transaction() as session:
-            was = service.cancel_job(session, current_actor(), job_id)
-    except CeleriacError as error:
-        return _refused(error, job_id)
-    flash("It is cancelled." if was in WAITING else "Its worker was told to stop it.", "success")
-    return htmx.go(url_for("jobs.show", job_id=job_id))
 
 
 @blueprint.post("/jobs/retries")
@@ -176,12 +131,6 @@ def _search(given: MultiDict[str, str]) -> Shown:
     return shown(given.get("q", ""), given.to_dict(flat=False), clock.now(), instead=request.method == "GET")
 
 
-def _refused(error: CeleriacError, job_id: str) -> Response:
-    """Somebody or something was faster; the job's page shows how it stands."""
-    flash(error.detail, "error")
-    return htmx.go(url_for("jobs.show", job_id=job_id) if error.status == 409 else url_for("jobs.index"))
-
-
 def _told(outcome: Outcome, verb: str, refusal: str) -> Response:
     if outcome.refused:
         flash(f"{count(outcome.refused, 'job')} {refusal}. {outcome.why}", "error")
@@ -192,3 +141,8 @@ def _done(message: str) -> Response:
     """Back to where the person was, with what happened."""
     flash(message, "success")
     return htmx.go(url_for("jobs.index", q=_search(request.form).q or None))
+
+
+def wanted_by(given: MultiDict[str, str]) -> JobFilter:
+    """The filter of a list's address, for the pages that go through that list. Raises `InvalidInput`."""
+    return _search(given).wanted

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Annotated, Any, TypeVar, get_origin
 
 from flask import Response, request
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, ValidationError, WithJsonSchema
-from pydantic_core import from_json
+from pydantic_core import PydanticSerializationError, from_json
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from console.errors import InvalidInput, NotFound
@@ -160,6 +161,11 @@ def idempotency_key() -> str | None:
     return key
 
 
+def idempotent_key(text: str) -> str:
+    """The key that a form of ours carries; empty for anything that cannot be one."""
+    return text if re.fullmatch(IDEMPOTENCY_KEY, text) else ""
+
+
 def request_hash(body: BaseModel | None) -> str:
     """What tells two requests with the same Idempotency-Key apart: method, path and body (not how it was spaced)."""
     said = f"{request.method} {request.path}\n{'' if body is None else body.model_dump_json()}"
@@ -168,8 +174,16 @@ def request_hash(body: BaseModel | None) -> str:
 
 def _response(answer: BaseModel | Answer, status: int) -> Response:
     if isinstance(answer, BaseModel):
-        return Response(answer.model_dump_json(), status, mimetype="application/json")
+        return Response(_json_of(answer), status, mimetype="application/json")
     return Response(answer.body, answer.status, answer.headers, mimetype="application/json")
+
+
+def _json_of(answer: BaseModel) -> str:
+    """As JSON; with escapes where a payload has half of a pair of surrogates, which UTF-8 cannot spell."""
+    try:
+        return answer.model_dump_json()
+    except PydanticSerializationError:
+        return json.dumps(answer.model_dump(mode="json"))
 
 
 def _check_path(path: dict[str, str]) -> None:

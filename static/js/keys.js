@@ -10,7 +10,10 @@ const current = () => document.querySelector("tr.at");
 
 function move(step) {
   const all = rows();
-  if (!all.length) return;
+  if (!all.length) {
+    document.querySelector(`a[data-key="${step > 0 ? "older" : "newer"}"]`)?.click();
+    return;
+  }
   const place = all.indexOf(current());
   const next = all[Math.max(0, Math.min(all.length - 1, place < 0 ? 0 : place + step))];
   current()?.classList.remove("at");
@@ -75,17 +78,20 @@ document.addEventListener("click", (event) => {
 async function copy(button) {
   const label = button.getAttribute("aria-label");
   const use = button.querySelector("use");
-  const icon = use.getAttribute("href");
+  const icon = use?.getAttribute("href");
   try {
     await navigator.clipboard.writeText(button.dataset.copy);
   } catch {
     return; // no permission, or no secure connection: the text can still be selected by hand
   }
-  use.setAttribute("href", icon.replace(/#.*/, "#check"));
+  use?.setAttribute("href", icon.replace(/#.*/, "#check"));
+  button.dataset.copied = "yes";
   button.setAttribute("aria-label", "Copied");
   setTimeout(() => {
-    use.setAttribute("href", icon);
-    button.setAttribute("aria-label", label);
+    use?.setAttribute("href", icon);
+    delete button.dataset.copied;
+    if (label === null) button.removeAttribute("aria-label");
+    else button.setAttribute("aria-label", label);
   }, 1_500);
 }
 

@@ -40,6 +40,16 @@ def an_action(console: Console, failed_job: str) -> str:
 
 
 @pytest.fixture(scope="module")
+def waiting_job(console: Console) -> str:
+    return console.run("dispatch", "demo.noop", "--delay", "3600")
+
+
+@pytest.fixture(scope="module")
+def done_job(console: Console) -> str:
+    return console.run("dispatch", "demo.noop")
+
+
+@pytest.fixture(scope="module")
 def signed_in(browser: Browser, console: Console, failed_job: str) -> Any:
     """The cookies of the admin, signed in once."""
     context = browser.new_context()
@@ -83,14 +93,16 @@ def page_of(browser: Browser, signed_in: Any) -> Iterator[Page]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, LAPTOP])
 def test_every_page_is_accessible_and_fits(
-    browser: Browser, console: Console, signed_in: Any, failed_job: str, an_action: str, width: int, theme: str
+    browser: Browser, console: Console, signed_in: Any, failed_job: str, an_action: str, waiting_job: str, done_job: str, width: int,
+    theme: str,
 ) -> None:
     addresses = (
         "/", "/jobs", "/jobs?state=FAILED", "/jobs?text=nothing-has-this", "/jobs?q=error:x*+-tag:no+after:2h", "/jobs?q=quue:x",
         "/jobs?columns=id,queue,worker,reason,tags,priority,attempts,runtime,started,finished,enqueued", f"/jobs/{failed_job}", "/account",
         "/actions/new?kind=retry&state=FAILED", "/actions/new?kind=flush&state=FAILED", "/actions", f"/actions/{an_action}", "/nowhere",
         "/failures", "/failures?state=resolved", "/failures?text=nothing-has-this", "/failures/matrix", "/deploys",
-        f"/failures/{group_of(console)}",
+        f"/failures/{group_of(console)}", f"/jobs/{failed_job}?of=state%3DFAILED", f"/jobs/{failed_job}/edit", f"/jobs/{failed_job}/edit?as=json",
+        f"/jobs/{waiting_job}", f"/jobs/{waiting_job}/schedule", f"/jobs/{done_job}", f"/jobs/{done_job}/again",
     )
     context = opened(browser, signed_in, width, theme, bypass_csp=True)
     page = context.new_page()

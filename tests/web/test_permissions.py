@@ -29,6 +29,9 @@ PAGES = {
     "jobs.index": STAFF, "jobs.newer_show": STAFF, "jobs.show": STAFF,
     "jobs.retry_create": STAFF, "jobs.retries_create": STAFF,
     "jobs.cancellation_create": STAFF, "jobs.cancellations_create": STAFF,
+    "jobs.payload_show": STAFF, "jobs.result_show": STAFF, "jobs.traceback_show": STAFF, "jobs.disclosure_create": ADMIN,
+    "jobs.again_new": STAFF, "jobs.again_create": STAFF, "jobs.schedule_edit": STAFF, "jobs.schedule_update": STAFF,
+    "jobs.queue_update": STAFF, "dispatch.edit": STAFF, "dispatch.update": STAFF,
     "failures.index": STAFF, "failures.matrix_show": STAFF, "failures.show": STAFF,
     "failures.resolution_create": STAFF, "failures.reopening_create": STAFF, "failures.ignoring_create": STAFF,
     "failures.assignee_update": STAFF, "failures.note_update": STAFF, "failures.runbook_update": STAFF,
@@ -46,6 +49,8 @@ API = {
     "jobs_api.index": STAFF, "jobs_api.show": STAFF, "jobs_api.types_index": STAFF,
     "jobs_api.retry_create": STAFF, "jobs_api.retries_create": STAFF,
     "jobs_api.cancellation_create": STAFF, "jobs_api.cancellations_create": STAFF,
+    "jobs_api.attempts_index": STAFF, "jobs_api.disclosure_create": ADMIN, "jobs_api.edited_retry_create": STAFF,
+    "jobs_api.again_create": STAFF, "jobs_api.schedule_update": STAFF, "jobs_api.queue_update": STAFF,
     "jobs_api.create": ADMIN, "jobs_api.flushes_create": ADMIN, "files_api.create": ADMIN,
     "queues_api.index": STAFF, "queues_api.throughput_show": STAFF, "queues_api.recording_show": STAFF,
     "queues_api.latency_show": STAFF, "observe_api.index": STAFF,
@@ -66,7 +71,7 @@ def routes(app: Flask) -> Iterator[tuple[Rule, str, str]]:
     """Every route with each method it takes and an address that it answers to."""
     for rule in app.url_map.iter_rules():
         path = rule.rule.replace("<path:job_id>", "no-such-job").replace("<path:filename>", "css/app.css")
-        path = path.replace("<search_id>", "no-such-search").replace("<fingerprint>", "0" * 16)
+        path = path.replace("<search_id>", "no-such-search").replace("<fingerprint>", "0" * 16).replace("<place>", "0.1")
         path = path.replace("<deploy_id>", "no-such-deploy").replace("<action_id>", "no-such-action")
         assert "<" not in path, f"{rule.rule}: say here what stands for its variable"
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):

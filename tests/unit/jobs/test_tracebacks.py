@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from console.jobs.tracebacks import parts
+from console.jobs.tracebacks import parts, place_of
 
 HEAD = "Traceback (most recent call last):\n"
 LIBRARY = '  File "/venv/lib/python3.11/site-packages/celery/app/trace.py", line 453, in trace_task\n    R = fun()\n        ^^^^^\n'
@@ -32,3 +32,18 @@ def test_frozen_modules_are_libraries() -> None:
 )
 def test_no_line_is_lost(text: str) -> None:
     assert "".join(part.text for part in parts(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("traceback", "expected"),
+    [
+        ('  File "/srv/shop/pay.py", line 7, in charge\n    x()\n  File "/usr/lib/python3.11/json/a.py", line 9, in b\n    y()\nE\n',
+         "shop/pay.py:7, in charge"),
+        ('  File "/usr/lib/python3.11/json/a.py", line 9, in b\n    y()\nE\n', "json/a.py:9, in b"),
+        ('  File "<string>", line 1, in <module>\nE\n', "<string>:1, in <module>"),
+        ('  File "a.py", line 3\n    x y\nSyntaxError: no\n', "a.py:3"),
+        ("Traceback: no such name", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_where_it_failed(traceback: str, expected: str) -> None:
+    assert place_of(parts(traceback)) == expected

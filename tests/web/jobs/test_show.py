@@ -63,7 +63,7 @@ def test_it_leads_to_what_started_it_and_what_it_started(support: Browser, job: 
     links = [str(link["href"]) for link in shown.select("#lineage a")]
     assert links == ["/jobs/first", *(f"/jobs/{child}" for child in children)]
     links = [str(link["href"]) for link in page(support.get("/jobs/child-0")).select("#lineage a")]
-    assert links == ["/jobs/parent", "/jobs/first"]
+    assert links == ["/jobs/first", "/jobs/parent"]
     assert page(support.get("/jobs/other")).select("#lineage") == []
 
 

@@ -1,0 +1,53 @@
+"""One job as somebody may see it, and whoever sees what is sensitive is written down."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from console.audit.service import Actor, record
+from console.jobs import queries
+from console.jobs.queries import JobDetail
+from console.jobs.redaction import hidden_paths, redacted, redacted_text, rules_of
+from console.jobs.tree import written
+
+MAX_PATHS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """`job` without the values at `hidden`, written `kwargs.user.password`; at most `MAX_PATHS` are named."""
+
+    job: JobDetail
+    hidden: list[str]
+
+
+def see(session: Session, job_id: str) -> Seen:
+    """The job without what is sensitive. Raises `NotFound`."""
+    return without_secrets(queries.get_job(session, job_id))
+
+
+def disclose(session: Session, actor: Actor, job_id: str, *, for_page: bool = False) -> JobDetail:
+    """The whole job, which is written into the audit log. The caller has checked that the actor may. `NotFound`."""
+    job = queries.get_job(session, job_id, for_page=for_page)
+    record(session, actor, "jobs.disclose", "job", job_id)
+    return job
+
+
+def without_secrets(job: JobDetail) -> Seen:
+    """The same job as everybody may see it who may see jobs."""
+    rules = rules_of(job.line.type)
+    hidden = [*hidden_paths(job.payload, rules), *(("result", *path) for path in hidden_paths(job.result, rules))]
+    arguments = None if job.arguments is None else redacted_text(job.arguments, rules)
+    return Seen(
+        replace(job, payload=redacted(job.payload, rules), result=redacted(job.result, rules), arguments=arguments),
+        [".".join(path) for path in hidden[:MAX_PATHS]],
+    )
+
+
+def as_text(value: Any) -> str:
+    """JSON for a file that people open."""
+    return written(json.dumps(value, indent=2, ensure_ascii=False))

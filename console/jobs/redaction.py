@@ -1,0 +1,159 @@
+"""Which values of a payload or a result are not for everybody. Pure, but for one setting.
+
+A value is sensitive because of the name it stands under, at whatever depth (`password`, `apiKey`, `card_number`), or
+because its job type says so: a `SecretStr`, or a field with `json_schema_extra={"sensitive": True}`. What an error
+message or a traceback says is not looked through: no rule could tell a password in a sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel
+
+from console.config import settings
+from console.jobs import registry
+
+HIDDEN = "[hidden]"
+"""What stands in the place of a sensitive value. Sent back at the same place, it means the value that is there."""
+NAMES = (
+    "password", "passwd", "passphrase", "pwd", "secret", "token", "jwt", "bearer", "authorization", "auth", "api_key",
+    "access_key", "private_key", "secret_key", "credential", "credentials", "cookie", "card", "card_number", "cvv",
+    "cvc", "iban", "ssn", "otp", "pin",
+)  # fmt: skip
+ANY = "*"
+"""In a path of a schema: whatever index or name stands there."""
+_LONG_NAME = 5
+_DEPTH = 12
+_WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_NAMED = re.compile(
+    r"""(?P<name>['"]?[A-Za-z_][\w\- ]*['"]?)(?P<is>\s*[:=]\s*)"""
+    r"""(?P<value>b?'(?:[^'\\]|\\.)*'?|b?"(?:[^"\\]|\\.)*"?|[^\s,)}\]]+)"""
+)
+
+Path: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is sensitive in the jobs of one type. `paths`: those of the type's schema, within the keyword arguments."""
+
+    paths: frozenset[Path] = frozenset()
+    names: tuple[str, ...] = NAMES
+
+    def hides(self, path: Path) -> bool:
+        """Whether the value at this path is sensitive by itself; what it stands in may be, too.
+
+        A path begins with `kwargs` or `args` in a payload; that of a result begins with the result's own names.
+        """
+        if path and _is_sensitive(path[-1][:200], self.names):
+            return True
+        return path[:1] == ("kwargs",) and any(_fits(path[1:], known) for known in self.paths)
+
+
+def rules_of(job_type: str) -> Rules:
+    """The rules for the jobs of this type, whether this process knows it or not."""
+    kind = registry.known(job_type)
+    return Rules(frozenset() if kind is None else _paths_of(kind.schema), _names(settings().sensitive))
+
+
+def redacted(value: Any, rules: Rules, path: Path = ()) -> Any:
+    """The value with each sensitive one replaced by `HIDDEN`. Nothing (null) has nothing to hide."""
+    if path and value is not None and rules.hides(path):
+        return HIDDEN
+    if isinstance(value, dict):
+        return {key: redacted(item, rules, (*path, str(key))) for key, item in value.items()}
+    if isinstance(value, list):
+        return [redacted(item, rules, (*path, str(number))) for number, item in enumerate(value)]
+    return value
+
+
+def hidden_paths(value: Any, rules: Rules, path: Path = ()) -> Iterator[Path]:
+    """Where `redacted` replaces something."""
+    if path and value is not None and rules.hides(path):
+        yield path
+    elif isinstance(value, dict | list):
+        items: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in items:
+            yield from hidden_paths(item, rules, (*path, str(key)))
+
+
+def restored(edited: Any, original: Any, rules: Rules, path: Path = ()) -> Any:
+    """What somebody edited without seeing all of it: `HIDDEN` becomes what stood at the same sensitive place."""
+    if edited == HIDDEN and original is not None and path and rules.hides(path):
+        return original
+    if isinstance(edited, dict) and isinstance(original, dict):
+        return {key: restored(item, original.get(key), rules, (*path, key)) for key, item in edited.items()}
+    if isinstance(edited, list) and isinstance(original, list):
+        known = [*original, *[None] * (len(edited) - len(original))]
+        return [restored(item, known[n], rules, (*path, str(n))) for n, item in enumerate(edited)]
+    return edited
+
+
+def redacted_text(text: str, rules: Rules) -> str:
+    """Arguments as Python or Celery writes them, `{'password': 'x'}` or `f(token='x')`, without what is sensitive."""
+
+    def hide(found: re.Match[str]) -> str:
+        name = found["name"].strip("'\"")
+        return f"{found['name']}{found['is']}{HIDDEN}" if _is_sensitive(name, rules.names) else found[0]
+
+    return _NAMED.sub(hide, text)
+
+
+@lru_cache(maxsize=64)
+def _names(more: str) -> tuple[str, ...]:
+    return (*NAMES, *filter(None, (name.strip() for name in more.split(","))))
+
+
+@lru_cache(maxsize=4_096)
+def _is_sensitive(key: str, names: tuple[str, ...]) -> bool:
+    """Whether a sensitive name stands in the key as whole words: `cardNumber` and `card` do, `discard` does not.
+
+    Written in one, a long one counts at the end as well: `dbpassword`, `accesstoken`.
+    """
+    words = [word.lower() for word in _WORDS.findall(key)]
+    squashed = "".join(words)
+    for name in names:
+        wanted = [word.lower() for word in _WORDS.findall(name)]
+        plain = "".join(wanted)
+        if squashed == plain or (len(plain) >= _LONG_NAME and squashed.endswith(plain)):
+            return bool(plain)
+        if any(words[at : at + len(wanted)] == wanted for at in range(len(words) - len(wanted) + 1)):
+            return bool(plain)
+    return False
+
+
+def _fits(path: Path, known: Path) -> bool:
+    return len(path) == len(known) and all(part in (ANY, given) for given, part in zip(path, known, strict=True))
+
+
+@lru_cache(maxsize=256)
+def _paths_of(schema: type[BaseModel]) -> frozenset[Path]:
+    whole = schema.model_json_schema()
+    return frozenset(_said_by(whole, whole.get("$defs", {}), (), 0))
+
+
+def _said_by(schema: Any, known: dict[str, Any], path: Path, depth: int) -> Iterator[Path]:
+    """The paths that a JSON schema calls sensitive: `sensitive`, or written only, as a secret is."""
+    if not isinstance(schema, dict) or depth > _DEPTH:
+        return
+    if path and (schema.get("sensitive") is True or (schema.get("writeOnly") and schema.get("format") == "password")):
+        yield path
+        return
+    for part, below in _parts(schema, known):
+        yield from _said_by(below, known, (*path, *part), depth + 1)
+
+
+def _parts(schema: dict[str, Any], known: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """The schemas within one, each with what it adds to the path."""
+    if isinstance(reference := schema.get("$ref"), str):
+        yield (), known.get(reference.rpartition("/")[2])
+    for word in ("anyOf", "oneOf", "allOf"):
+        yield from (((), choice) for choice in schema.get(word, ()))
+    yield from (((name,), item) for name, item in schema.get("properties", {}).items())
+    yield from (((ANY,), schema.get(word)) for word in ("items", "additionalProperties"))
+    yield from (((str(number),), item) for number, item in enumerate(schema.get("prefixItems", ())))
