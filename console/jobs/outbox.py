@@ -63,10 +63,13 @@ def wake_after_commit(session: Session) -> None:
     _box(session)["wake"].append(True)
 
 
-def announce(job_ids: Sequence[str]) -> None:
-    """Tells open pages what changed. A lost notice costs a late update, so an absent broker is not an error."""
+def announce(job_ids: Sequence[str], *, lists: bool = True) -> None:
+    """Tells open pages what changed; `lists`: those of lists and counts, too.
+
+    A lost notice costs a late update, so an absent broker is not an error.
+    """
     named = ["job:*"] if len(job_ids) > MAX_NAMED_JOBS or "*" in job_ids else [f"job:{job_id}" for job_id in job_ids]
-    body = json.dumps({"topics": ["overview", "jobs", *named], "v": clock.now_ms()})
+    body = json.dumps({"topics": [*(("overview", "jobs") if lists else ()), *named], "v": clock.now_ms()})
     try:
         valkey.client().publish(LIVE_CHANNEL, body)
     except redis.RedisError as error:

@@ -30,6 +30,7 @@ class Kind(IntEnum):
     LOST = 8
     PROGRESS = 9
     SCHEDULED = 10
+    LOGGED = 11
     HEARTBEAT = 20
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -51,7 +52,8 @@ class Tracker:
         self._stream_limit_mb, self._spool_limit_mb = stream_limit_mb, spool_limit_mb
         self._mutex = threading.Lock()
         self._owner_pid = 0
-        self._is_pool_child = False
+        self.is_pool_child = False
+        """Whether this process runs one job at a time, for a worker whose main process ships."""
         self._directory: spools.Directory | None = None
         self._writer: spools.Writer | None = None
         self._shipper: Shipper | None = None
@@ -67,6 +69,8 @@ class Tracker:
             writer = self._writer if self._ready() else self.begin()
             if writer is not None:
                 writer.write(event.pack(), event.kind)
+        except SoftTimeLimitExceeded:
+            raise  # Celery's word to the job, which may arrive at any line, not trouble of ours
         except Exception as error:  # noqa: BLE001  whatever is wrong with us, the host's job goes on
             log.error("a job event was not kept: %s", error)
 
@@ -126,7 +130,7 @@ class Tracker:
 
     def begin_pool_child(self) -> None:
         """This is a child of a worker: it writes beside its parent, which ships."""
-        self._is_pool_child = True
+        self.is_pool_child = True
 
     def begin(self) -> spools.Writer | None:
         """Makes this process's spool directory and starts to ship it, unless that has happened.
@@ -171,7 +175,7 @@ class Tracker:
         atexit.register(self.stop)
 
     def _ready(self) -> bool:
-        return self._writer is not None and (self._is_pool_child or self._owner_pid == os.getpid())
+        return self._writer is not None and (self.is_pool_child or self._owner_pid == os.getpid())
 
     def _forked(self) -> None:
         """In the child: a thread of the parent may have held the lock, and the connections are the parent's."""
@@ -234,17 +238,21 @@ def track(
     streams: int = 1,
     stream_limit_mb: float = bounds.STREAM_LIMIT_MB,
     spool_limit_mb: float = bounds.SPOOL_LIMIT_MB,
+    logs: bool | str = True,
 ) -> Tracker:
     """Tracks every job of the application from now on, in this process and in the workers that it starts.
 
     `url`: the Valkey or Redis server that carries the events; the application's broker if not given. `spool`: a
     directory on a local disk; one per user under the system's temporary directory if not given. `streams`,
     `stream_limit_mb` and `spool_limit_mb`: as CELERIAC_STREAMS, CELERIAC_STREAM_LIMIT and CELERIAC_SPOOL_LIMIT of
-    the console. Raises `ValueError` when neither `url` nor a Redis broker is known.
+    the console. `logs`: whether what jobs log is kept, from INFO on or from the level that is named. Raises
+    `ValueError` when neither `url` nor a Redis broker is known, and for a level that there is not.
     """
     global _tracker  # noqa: PLW0603  Celery's signals are global to a process, so is what they report to
     from console.tracking import hooks
+    from console.tracking.logs import level_of
 
+    log_level = level_of(logs if isinstance(logs, str) else "INFO" if logs else "OFF")
     where = url or app.conf.broker_url or ""
     if not where.startswith(("redis://", "rediss://")):
         raise ValueError("track(app) needs url='redis://…' because the application's broker is not Valkey or Redis")
@@ -252,7 +260,7 @@ def track(
         root = spool or _temporary() / f"celeriac-{os.getuid()}" / "spool"
         limits = {"stream_limit_mb": stream_limit_mb, "spool_limit_mb": spool_limit_mb}
         _tracker = Tracker(where, root, streams, app=app, **limits)
-    hooks.connect(_tracker)
+    hooks.connect(_tracker, log_level)
     return _tracker
 
 
