@@ -19,6 +19,8 @@ from console.files import api as files_api
 from console.files import views as files_views
 from console.jobs import api as jobs_api
 from console.jobs import views as jobs_views
+from console.logs import api as logs_api
+from console.logs import views as logs_views
 from console.metrics import views as metrics_views
 from console.observe import api as observe_api
 from console.overview import views as overview_views
@@ -41,12 +43,12 @@ from console.web.permissions import may
 from console.workers import api as workers_api
 
 API_BLUEPRINTS = (
-    jobs_api.blueprint, queues_api.blueprint, workers_api.blueprint, observe_api.blueprint,
+    jobs_api.blueprint, logs_api.blueprint, queues_api.blueprint, workers_api.blueprint, observe_api.blueprint,
     files_api.blueprint, openapi_view.blueprint,
 )
 PAGE_BLUEPRINTS = (
-    jobs_views.blueprint, dispatch_views.blueprint, files_views.blueprint, overview_views.blueprint, health.blueprint,
-    metrics_views.blueprint,
+    jobs_views.blueprint, logs_views.blueprint, dispatch_views.blueprint, files_views.blueprint,
+    overview_views.blueprint, health.blueprint, metrics_views.blueprint,
 )
 PLACES = ("overview.index", "jobs.index", "access.account")
 """The navigation, in its order."""

@@ -33,6 +33,7 @@ from console.jobs.schemas import (
     job_list_answer,
     job_type_answer,
 )
+from console.jobs.usage import usage_of
 from console.web import database
 from console.web.permissions import current_actor, requires
 from console.web.rest import Answer, Input, Output, endpoint, idempotency_key, request_hash
@@ -54,7 +55,8 @@ def index(query: JobsQuery) -> JobList:
 @endpoint(answer=JobDetailAnswer)
 def show(job_id: str) -> JobDetailAnswer:
     """Show everything known of a job."""
-    return job_detail_answer(queries.get_job(database.session(), job_id))
+    job = queries.get_job(database.session(), job_id)
+    return job_detail_answer(job, usage_of(job.line))
 
 
 @blueprint.post("/jobs")

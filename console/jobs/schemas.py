@@ -13,6 +13,7 @@ from console.jobs.queries import JobDetail, JobLine, Page
 from console.jobs.registry import JobType
 from console.jobs.rules import REASONS, State
 from console.jobs.service import DispatchOptions
+from console.jobs.usage import Usage
 from console.web.rest import Input, Instant, Line, Output, PageQuery
 
 MAX_COUNT = 10_000
@@ -192,6 +193,18 @@ class AttemptAnswer(Output):
     traceback: str | None
 
 
+class UsageAnswer(Output):
+    """What a running attempt uses, as its worker told it in the last seconds."""
+
+    memory: int = Field(description="Bytes of memory that its process holds.")
+    peak: int = Field(description="The most of it that was seen during this attempt, looking every 2 s.")
+    cpu: float = Field(description="Percent of one processor core.")
+    is_shared: bool = Field(description="Whether the process runs other jobs too, so that the figures are of all.")
+    pid: int = Field(description="The process, on the worker's machine.")
+    at: Instant
+    limit: int | None = Field(description="Bytes that the job type may use beyond what its process had; null: any.")
+
+
 class JobDetailAnswer(JobAnswer):
     """Everything known of one job."""
 
@@ -206,6 +219,7 @@ class JobDetailAnswer(JobAnswer):
     group_id: str | None = Field(description="The group of a canvas that it was sent in.")
     chord_id: str | None = Field(description="The job that runs when all of its group are done.")
     unique_key: str | None
+    usage: UsageAnswer | None = Field(None, description="What the running attempt uses; null: it is not told.")
 
 
 class Dispatched(Output):
@@ -275,7 +289,7 @@ def job_list_answer(page: Page) -> JobList:
     )
 
 
-def job_detail_answer(job: JobDetail) -> JobDetailAnswer:
+def job_detail_answer(job: JobDetail, usage: Usage | None = None) -> JobDetailAnswer:
     """One job as the API gives it."""
     attempts = [
         AttemptAnswer(
@@ -303,6 +317,7 @@ def job_detail_answer(job: JobDetail) -> JobDetailAnswer:
         group_id=job.group_id,
         chord_id=job.chord_id,
         unique_key=job.unique_key,
+        usage=None if usage is None else UsageAnswer.model_validate(usage),
     )
 
 

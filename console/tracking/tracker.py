@@ -9,7 +9,7 @@ import tempfile
 import threading
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import redis
@@ -23,6 +23,9 @@ from console.tracking import bounds
 from console.tracking import spool as spools
 from console.tracking.events import STREAM_PREFIX, Event, Kind
 from console.tracking.shipper import FIELD, Shipper
+
+if TYPE_CHECKING:
+    from console.tracking.usage import Sampler
 
 HEARTBEAT_S = 5.0
 DELIVERIES_KEEP_S = 7 * 86_400
@@ -61,6 +64,7 @@ class Tracker:
         self._worker: dict[str, object] | None = None
         self._beat_at = self._begin_at = self._ask_at = 0.0
         self._queues: dict[tuple[str, str], str] = {}
+        self._sampler: Sampler | None = None
         os.register_at_fork(after_in_child=self._forked)
 
     def emit(self, event: Event) -> None:
@@ -126,6 +130,9 @@ class Tracker:
             "started_ms": clock.now_ms(),
             "name": name,
         }
+        from console.tracking.usage import Sampler
+
+        self._sampler = Sampler()
         self.begin()
 
     def begin_pool_child(self) -> None:
@@ -199,6 +206,8 @@ class Tracker:
             return 1
 
     def _on_tick(self) -> None:
+        if self._sampler is not None:
+            self._sampler.tick(self.client(quick=True))
         if self._worker and clock.monotonic() >= self._beat_at:
             self._report(stopped=False)
             self._beat_at = clock.monotonic() + HEARTBEAT_S
