@@ -69,7 +69,7 @@ def test_every_page_is_accessible_and_fits(
     browser: Browser, console: Console, signed_in: Any, failed_job: str, width: int, theme: str
 ) -> None:
     addresses = (
-        "/", "/jobs", "/jobs?state=FAILED", "/jobs?text=nothing-has-this", f"/jobs/{failed_job}", "/account",
+        "/", "/jobs", "/jobs?state=FAILED", "/jobs?text=nothing-has-this", f"/jobs/{failed_job}", f"/jobs/{failed_job}/logs", "/account",
         "/jobs/retries/new?state=FAILED", "/jobs/flushes/new?state=FAILED", "/nowhere",
     )
     context = opened(browser, signed_in, width, theme, bypass_csp=True)

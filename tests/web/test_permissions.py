@@ -25,6 +25,7 @@ PAGES = {
     "access.account": PEOPLE, "access.sign_out": PEOPLE, "live.stream": PEOPLE,
     "overview.index": STAFF,
     "jobs.index": STAFF, "jobs.newer_show": STAFF, "jobs.show": STAFF,
+    "logs.show": STAFF, "logs.text_show": STAFF,
     "jobs.retry_create": STAFF, "jobs.retries_new": STAFF, "jobs.retries_create": STAFF,
     "jobs.cancellation_create": STAFF, "jobs.cancellations_new": STAFF, "jobs.cancellations_create": STAFF,
     "jobs.flush_new": ADMIN, "jobs.flush_create": ADMIN,
@@ -32,6 +33,7 @@ PAGES = {
 }
 API = {
     "openapi.show": ALL,
+    "logs_api.index": STAFF,
     "jobs_api.index": STAFF, "jobs_api.show": STAFF, "jobs_api.types_index": STAFF,
     "jobs_api.retry_create": STAFF, "jobs_api.retries_create": STAFF,
     "jobs_api.cancellation_create": STAFF, "jobs_api.cancellations_create": STAFF,
