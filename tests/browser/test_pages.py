@@ -29,6 +29,11 @@ def failed_job(console: Console) -> str:
 
 
 @pytest.fixture(scope="module")
+def logging_job(console: Console) -> str:
+    return console.run("dispatch", "demo.log", "--payload", '{"lines": 60, "seconds_each": 0.2}')
+
+
+@pytest.fixture(scope="module")
 def signed_in(browser: Browser, console: Console, failed_job: str) -> Any:
     """The cookies of the admin, signed in once."""
     context = browser.new_context()
@@ -66,11 +71,11 @@ def page_of(browser: Browser, signed_in: Any) -> Iterator[Page]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, LAPTOP])
 def test_every_page_is_accessible_and_fits(
-    browser: Browser, console: Console, signed_in: Any, failed_job: str, width: int, theme: str
+    browser: Browser, console: Console, signed_in: Any, failed_job: str, logging_job: str, width: int, theme: str
 ) -> None:
     addresses = (
-        "/", "/jobs", "/jobs?state=FAILED", "/jobs?text=nothing-has-this", f"/jobs/{failed_job}", f"/jobs/{failed_job}/logs", "/account",
-        "/jobs/retries/new?state=FAILED", "/jobs/flushes/new?state=FAILED", "/nowhere",
+        "/", "/jobs", "/jobs?state=FAILED", "/jobs?text=nothing-has-this", f"/jobs/{failed_job}", "/account",
+        f"/jobs/{logging_job}", f"/jobs/{logging_job}/logs?log_level=WARNING", "/jobs/retries/new?state=FAILED", "/jobs/flushes/new?state=FAILED", "/nowhere",
     )
     context = opened(browser, signed_in, width, theme, bypass_csp=True)
     page = context.new_page()
@@ -85,6 +90,21 @@ def test_every_page_is_accessible_and_fits(
             wrong.append((address, "wider than the screen", ""))
     context.close()
     assert wrong == []
+
+
+def test_lines_of_a_job_appear_while_it_runs_and_can_be_narrowed(page_of: Page, console: Console) -> None:
+    made = console.run("dispatch", "demo.log", "--payload", '{"lines": 100, "seconds_each": 0.1}')
+    page_of.goto(f"{console.url}/jobs/{made}")
+    lines = page_of.locator("#log-lines > li")
+    expect(lines.filter(has_text="line 5 of 100")).to_have_count(1, timeout=FAILS_WITHIN_MS)
+    seen = lines.count()
+    expect(lines.filter(has_text="line 60 of 100")).to_be_visible(timeout=FAILS_WITHIN_MS)
+    assert seen < 60
+    expect(page_of.locator("#usage")).to_contain_text("MB", timeout=FAILS_WITHIN_MS)
+    page_of.get_by_role("link", name="Error").click()
+    expect(page_of).to_have_url(f"{console.url}/jobs/{made}?log_level=ERROR#log")
+    expect(lines).to_have_count(2, timeout=FAILS_WITHIN_MS)
+    expect(page_of.locator("#usage")).to_have_count(0, timeout=FAILS_WITHIN_MS)
 
 
 def test_the_keyboard_goes_picks_and_searches(page_of: Page, console: Console) -> None:
