@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,6 +16,7 @@ from console.jobs.rules import ENDED, State
 from console.jobs.usage import usage_of
 from console.logs.queries import LogLine, Place, lines_after
 from tests.crash.conftest import Start, dispatch, is_known, job, wait_for
+from tests.crash.test_tracking_foreign import Shop
 
 
 def lines(job_id: str, attempt: int = 1, run: int = 0) -> list[LogLine]:
@@ -86,3 +88,26 @@ def test_an_open_page_hears_of_the_figures(start: Start, broker: redis.Redis) ->
             if told and told["type"] == "message" and json.loads(told["data"])["topics"] == [f"job:{made}"]:
                 return
     pytest.fail("nothing was told")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_each_job_of_a_tracked_application_has_its_own_lines(
+    pool: str, start: Start, broker: redis.Redis, tmp_path: Path
+) -> None:
+    shop = Shop(tmp_path)
+    start("recorder")
+    try:
+        shop.work(pool)
+        sent = shop.send("talks")
+        wait_for(lambda: all(is_known(one) and job(one).line.state == State.COMPLETED for one in sent))
+        wait_for(lambda: all(lines(one) for one in sent))
+    finally:
+        shop.end()
+    for number, one in enumerate(sent):
+        found = [(line.word, line.logger, line.message) for line in lines(one)]
+        assert found == [
+            ("INFO", "shop.orders", f"order {number}"),
+            ("WARNING", "shop.tasks", f"order {number} is late"),
+            ("INFO", "shop.orders", f"order {number} is done"),
+        ]
