@@ -27,6 +27,8 @@ from console.jobs import one_api as jobs_api
 from console.jobs import one_views as jobs_views
 from console.jobs.search import api as searches_api
 from console.jobs.search import views as search_views
+from console.logs import api as logs_api
+from console.logs import views as logs_views
 from console.metrics import views as metrics_views
 from console.observe import api as observe_api
 from console.overview import views as overview_views
@@ -49,11 +51,12 @@ from console.web.permissions import may
 from console.workers import api as workers_api
 
 API_BLUEPRINTS = (
-    jobs_api.blueprint, searches_api.blueprint, queues_api.blueprint, workers_api.blueprint, observe_api.blueprint,
-    files_api.blueprint, failures_api.blueprint, deploys_api.blueprint, actions_api.blueprint, openapi_view.blueprint,
+    jobs_api.blueprint, searches_api.blueprint, logs_api.blueprint, queues_api.blueprint, workers_api.blueprint,
+    observe_api.blueprint, files_api.blueprint, failures_api.blueprint, deploys_api.blueprint, actions_api.blueprint,
+    openapi_view.blueprint,
 )
 PAGE_BLUEPRINTS = (
-    search_views.blueprint, jobs_views.blueprint, dispatch_views.blueprint, files_views.blueprint,
+    search_views.blueprint, jobs_views.blueprint, logs_views.blueprint, dispatch_views.blueprint, files_views.blueprint,
     overview_views.blueprint, health.blueprint, metrics_views.blueprint, failures_views.blueprint,
     deploys_views.blueprint, actions_views.blueprint,
 )

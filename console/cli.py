@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "recorder": ("console.commands.recorder:recorder", "Store what happens to jobs."),
     "observe": ("console.commands.observe:observe", "Record what other Celery applications do, untouched."),
     "demo": ("console.commands.demo:demo", "Dispatch demo jobs until stopped."),
+    "logs": ("console.commands.logs:logs", "Show what a job logged."),
     "failed": ("console.commands.failed:failed", "List failed jobs."),
     "retry": ("console.commands.retry:retry", "Run failed jobs again."),
     "failures": ("console.commands.failures:failures", "Resolve, ignore, assign and note failure groups."),

@@ -148,6 +148,11 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias=_env("CELERIAC_LOG_LEVEL"), description="Least level that is logged."
     )
+    job_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "OFF"] = Field(
+        "INFO",
+        validation_alias=_env("CELERIAC_JOB_LOG_LEVEL"),
+        description="Least level of what our job types log that is shown on the job's page; OFF: nothing is kept.",
+    )
     streams: int = Field(
         1,
         ge=1,

@@ -8,6 +8,7 @@ from console.broker.celery_app import make_app
 from console.config import settings
 from console.jobs.registry import job_types
 from console.tracking import track
+from tasks import log_format
 from tasks.consumer import CancelledJobs, Holds, Standstill
 
 
@@ -24,6 +25,7 @@ app.conf.update(
     task_routes=(route,),
 )
 app.set_default()
+log_format.use(app)
 app.steps["consumer"].update({CancelledJobs, Holds, Standstill})
 track(
     app,
@@ -31,4 +33,5 @@ track(
     streams=settings().streams,
     stream_limit_mb=settings().stream_limit,
     spool_limit_mb=settings().spool_limit,
+    logs=settings().job_log_level,
 )

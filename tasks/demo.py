@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -14,6 +15,8 @@ from pydantic import BaseModel, Field
 from console.config import settings
 from console.jobs.policies import Exponential, Fixed, Never
 from tasks.job import Job
+
+log = logging.getLogger(__name__)
 
 
 class Nothing(BaseModel):
@@ -203,6 +206,30 @@ class Chunks(Job):
         return payload.chunks
 
 
+class LogPayload(BaseModel):
+    """How many lines to log, and how long to wait after each."""
+
+    lines: int = Field(10, ge=0, le=1_000_000)
+    seconds_each: float = Field(0.0, ge=0, le=60)
+
+
+class Log(Job):
+    """Logs lines of several levels."""
+
+    name = "demo.log"
+    queue_name = "heavy"
+    schema = LogPayload
+    retry_policy = Never()
+
+    def handle(self, payload: LogPayload) -> int:
+        """Returns how many lines it logged."""
+        for number in range(1, payload.lines + 1):
+            level = logging.ERROR if number % 50 == 0 else logging.WARNING if number % 10 == 0 else logging.INFO
+            log.log(level, "line %d of %d", number, payload.lines)
+            time.sleep(payload.seconds_each)
+        return payload.lines
+
+
 class ChargeOrder(Job):
     """Charges an order at a pretended payment service, which is away now and then."""
 
@@ -212,9 +239,12 @@ class ChargeOrder(Job):
 
     def handle(self, payload: OrderPayload) -> dict[str, Any]:
         """Fails for some orders for good, for others only at first."""
+        log.info("charging order %d: %.2f", payload.order_id, payload.amount)
         if payload.order_id % 17 == 0:
+            log.error("card declined, code 51")
             raise ValueError(f"card of order {payload.order_id} was declined (code 51)")
         if payload.order_id % 5 == 0 and self.attempt == 1:
+            log.warning("payment.example is slow: 3 s passed")
             raise TimeoutError("payment.example did not answer within 3 s")
         time.sleep(Random(payload.order_id).uniform(0.01, 0.2))
         return {"order_id": payload.order_id, "charged": payload.amount}

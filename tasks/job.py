@@ -49,6 +49,7 @@ PROGRESS_EVERY_S = 0.5
 KEEP_TRYING_S = 2.0
 
 log = logging.getLogger("celeriac.job")
+hooks_log = logging.getLogger("celeriac.job.hooks")
 _random = Random()
 
 
@@ -161,7 +162,7 @@ class Job(Task):
             tracker().emit(begun)
         payload: Any = kwargs
         started = clock.monotonic()
-        log.info("job %s %s: attempt %d begins", self.request.id, self.name, self.attempt)
+        log.info("begins")
         try:
             payload = self._payload(kwargs)
             with memory_limit(self.limits.memory_mb):
@@ -170,7 +171,7 @@ class Job(Task):
             raise
         except Exception as error:
             raise self._after_failure(payload, error, clock.monotonic() - started) from error
-        log.info("job %s %s: done in %.3f s", self.request.id, self.name, clock.monotonic() - started)
+        log.info("done in %.3f s", clock.monotonic() - started)
         return result
 
     def _payload(self, kwargs: dict[str, Any]) -> BaseModel:
@@ -206,12 +207,10 @@ class Job(Task):
         final = isinstance(error, KilledItsWorker | InvalidPayload | PermanentFailure)
         delay = None if final else decide_retry(self.retry_policy, self.attempt, self.limits.max_attempts, _random)
         if delay is None:
-            log.error("job %s %s: failed for good: %s", self.request.id, self.name, error)
+            log.error("failed for good: %s", error)
             self._call_failed(payload, error)
             return error
-        log.warning(
-            "job %s %s: attempt %d failed, next in %.0f s: %s", self.request.id, self.name, self.attempt, delay, error
-        )
+        log.warning("failed, runs again in %.0f s: %s", delay, error)
         data = error_data(error, _traceback_of(error)) | {
             "runtime_ms": int(runtime_s * 1000),
             "worker": self.request.hostname,
@@ -224,8 +223,8 @@ class Job(Task):
     def _call_failed(self, payload: Any, error: Exception) -> None:
         try:
             self.failed(payload, error)
-        except Exception:
-            log.exception("job %s %s: its failed() hook raised", self.request.id, self.name)
+        except Exception:  # noqa: BLE001  the job type's own code
+            hooks_log.exception("its failed() hook raised")
 
 
 def plan_retry(event: Event) -> None:

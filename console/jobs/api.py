@@ -35,6 +35,7 @@ from console.jobs.schemas import (
     job_type_answer,
 )
 from console.jobs.search.export import start_export
+from console.jobs.usage import usage_of
 from console.web import database
 from console.web.permissions import current_actor, requires
 from console.web.rest import Answer, Input, Output, endpoint, idempotency_key, request_hash
@@ -57,7 +58,7 @@ def index(query: JobsQuery) -> JobList:
 def show(job_id: str) -> JobDetailAnswer:
     """Show everything known of a job, but for what is sensitive."""
     seen = one.see(database.session(), job_id)
-    return job_detail_answer(seen.job, seen.hidden)
+    return job_detail_answer(seen.job, seen.hidden, usage_of(seen.job.line))
 
 
 @blueprint.post("/jobs")

@@ -159,6 +159,24 @@ class JobAttempt(Base):
     traceback: Mapped[str | None] = mapped_column(Text)
 
 
+class JobLog(Base):
+    """Some lines that an attempt logged, one after another, as its process told them together.
+
+    Lines are numbered within their attempt; where the numbers of two rows leave a gap, lines were left out.
+    """
+
+    __tablename__ = "job_log"
+
+    job_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    attempt: Mapped[int] = mapped_column(Integer, primary_key=True, doc="1 for the first")
+    run: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, doc="Number of the first line, from 1")
+    n: Mapped[int] = mapped_column(Integer, doc="How many lines")
+    level: Mapped[int] = mapped_column(SmallInteger, doc="The highest among them, as logging numbers levels")
+    at: Mapped[datetime] = mapped_column(doc="When the first was logged")
+    lines: Mapped[str] = mapped_column(Text, doc="JSON; see tracking.logs.line_of")
+
+
 class JobCount(Base):
     """How many jobs are in each state now; kept exact by whoever changes a state, in the same transaction.
 

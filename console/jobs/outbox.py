@@ -68,10 +68,13 @@ def wake_after_commit(session: Session) -> None:
     _box(session)["wake"].append(True)
 
 
-def announce(job_ids: Sequence[str], topics: Sequence[str] = ()) -> None:
-    """Tells open pages what changed. A lost notice costs a late update, so an absent broker is not an error."""
+def announce(job_ids: Sequence[str], topics: Sequence[str] = (), *, lists: bool = True) -> None:
+    """Tells open pages what changed; `lists`: those of lists and counts, too.
+
+    A lost notice costs a late update, so an absent broker is not an error.
+    """
     named = ["job:*"] if len(job_ids) > MAX_NAMED_JOBS or "*" in job_ids else [f"job:{job_id}" for job_id in job_ids]
-    of_jobs = ["overview", "jobs", *named] if job_ids else []
+    of_jobs = [*(("overview", "jobs") if lists else ()), *named] if job_ids else []
     body = json.dumps({"topics": [*of_jobs, *dict.fromkeys(topics)], "v": clock.now_ms()})
     try:
         valkey.client().publish(LIVE_CHANNEL, body)

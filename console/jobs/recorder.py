@@ -17,17 +17,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from console import db, presence, signals
 from console import redis as valkey
 from console.config import settings
-from console.jobs import outbox, refused, store
+from console.jobs import log_store, outbox, refused, store
 from console.jobs.observed import Watch
 from console.jobs.rules import FAILURES, Row, State
 from console.jobs.stream import Batch, Reader, after
-from console.tracking.events import STREAM_PREFIX, Event
+from console.tracking.events import STREAM_PREFIX, Event, Kind
 
 BLOCK_MS = 250
 LEASE_MS = 10_000
 PAUSE_MAX_S = 5.0
 STAND_BY_S = 1.0
 KIND = "recorder"
+_LOGGED = Kind.LOGGED.value
 
 _RENEW = """
 local holder = redis.call('GET', KEYS[1])
@@ -90,6 +91,8 @@ class Recorder:
         self._places[stream] = batch.last_id
         self._client.xtrim(stream, minid=after(batch.last_id), approximate=False)
         self._tell(rows)
+        if logged := [event for event in batch.events if event.kind == _LOGGED]:
+            outbox.announce(log_store.ids_of(logged), lists=False)
         return len(batch.events)
 
     def _take_fair_share(self) -> list[str]:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from console import clock
 from console.config import KEPT_STATES, settings
 from console.jobs import registry
-from console.jobs.models import JobAttempt, JobCount, JobStatus
+from console.jobs.models import JobAttempt, JobCount, JobLog, JobStatus
 from console.jobs.rules import State
 from console.jobs.tally import Tally
 
@@ -99,7 +99,7 @@ def list_old(session: Session, of: Slice, since: datetime, limit: int = BATCH) -
 
 
 def delete_jobs(session: Session, of: Slice, job_ids: Sequence[str]) -> dict[str, str]:
-    """Deletes these jobs with their attempts where they are still in that state; returns the type of each that went.
+    """Deletes these jobs, with all that hangs on them, where they still are in that state; returns the types by id.
 
     Rows that somebody else has locked are let be; the audit log keeps what was done to them.
     """
@@ -116,7 +116,8 @@ def delete_jobs(session: Session, of: Slice, job_ids: Sequence[str]) -> dict[str
     tally = Tally()
     for row in rows:
         tally.moved((row.type, row.queue, of.state), None)
-    connection.execute(delete(JobAttempt).where(among(session, JobAttempt.job_id, list(gone))))
+    for column in (JobAttempt.job_id, JobLog.job_id):
+        connection.execute(delete(column.class_).where(among(session, column, list(gone))))
     tally.write(session)
     return gone
 

@@ -17,6 +17,7 @@ from console.jobs.rules import REASONS, State
 from console.jobs.search.language import combined, to_filter
 from console.jobs.search.terms import MAX_TEXT
 from console.jobs.service import DispatchOptions
+from console.jobs.usage import Usage
 from console.web.rest import Input, Instant, Line, Output, PageQuery
 
 MAX_COUNT = 10_000
@@ -199,6 +200,18 @@ class AttemptAnswer(Output):
     traceback: str | None
 
 
+class UsageAnswer(Output):
+    """What a running attempt uses, as its worker told it in the last seconds."""
+
+    memory: int = Field(description="Bytes of memory that its process holds.")
+    peak: int = Field(description="The most of it that was seen during this attempt, looking every 2 s.")
+    cpu: float = Field(description="Percent of one processor core.")
+    is_shared: bool = Field(description="Whether the process runs other jobs too, so that the figures are of all.")
+    pid: int = Field(description="The process, on the worker's machine.")
+    at: Instant
+    limit: int | None = Field(description="Bytes that the job type may use beyond what its process had; null: any.")
+
+
 class JobDetailAnswer(JobAnswer):
     """Everything known of one job. In the place of a sensitive value stands "[hidden]"."""
 
@@ -214,6 +227,7 @@ class JobDetailAnswer(JobAnswer):
     group_id: str | None = Field(description="The group of a canvas that it was sent in.")
     chord_id: str | None = Field(description="The job that runs when all of its group are done.")
     unique_key: str | None
+    usage: UsageAnswer | None = Field(None, description="What the running attempt uses; null: it is not told.")
 
 
 class Dispatched(Output):
@@ -283,7 +297,7 @@ def job_list_answer(page: Page) -> JobList:
     )
 
 
-def job_detail_answer(job: JobDetail, hidden: Sequence[str] = ()) -> JobDetailAnswer:
+def job_detail_answer(job: JobDetail, hidden: Sequence[str] = (), usage: Usage | None = None) -> JobDetailAnswer:
     """One job as the API gives it; `hidden`: where values are hidden in what is given."""
     return JobDetailAnswer(
         **_summary(job.line),
@@ -299,6 +313,7 @@ def job_detail_answer(job: JobDetail, hidden: Sequence[str] = ()) -> JobDetailAn
         group_id=job.group_id,
         chord_id=job.chord_id,
         unique_key=job.unique_key,
+        usage=None if usage is None else UsageAnswer.model_validate(usage),
     )
 
 

@@ -80,9 +80,9 @@ def mark_published(connection: Connection, job_ids: Collection[str]) -> None:
 
 
 def delete(connection: Connection, job_ids: Collection[str]) -> None:
-    """Jobs with their attempts."""
+    """Jobs with their attempts and what they logged."""
     given, parameters = _given(connection, ("id",), [(job_id,) for job_id in job_ids])
-    for table, column in (("job_attempt", "job_id"), ("job_status", "id")):
+    for table, column in (("job_attempt", "job_id"), ("job_log", "job_id"), ("job_status", "id")):
         if _is_postgresql(connection):
             statement = f"DELETE FROM {table} USING {given} WHERE {table}.{column} = given.id"
         else:

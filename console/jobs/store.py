@@ -18,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DataError
 
 from console import clock
-from console.jobs import groups, rules
+from console.jobs import groups, log_store, rules
 from console.jobs.models import StreamCheckpoint
 from console.jobs.rows import postgresql, sqlite
 from console.jobs.rules import Row
@@ -27,6 +27,8 @@ from console.tracking.events import Event, Kind
 from console.workers.models import Worker
 
 BEGINNING = "0-0"
+_LAST_STEP = Kind.SCHEDULED.value
+"""Kinds above it say nothing of a job's state."""
 UNSTORABLE = (DataError, ValueError, TypeError, AttributeError, KeyError, OverflowError)
 """What a malformed event can cause; none of them means that the database is away or behind."""
 
@@ -65,17 +67,17 @@ def store_events(connection: Connection, events: Iterable[Event], shard: int = C
     `shard`: whose counts and rollups they are added to (`tally`).
     """
     by_job: dict[str, list[Event]] = {}
-    heartbeats: list[Event] = []
+    others: list[Event] = []
     for event in events:
-        if event.kind == Kind.HEARTBEAT:
-            heartbeats.append(event)
+        if event.kind > _LAST_STEP:
+            others.append(event)
         elif (of_job := by_job.get(event.job_id)) is not None:
             of_job.append(event)
         else:
             by_job[event.job_id] = [event]
     rows = _store_jobs(connection, by_job, Tally(shard)) if by_job else []
-    if heartbeats:
-        _write_heartbeats(connection, heartbeats)
+    if others:
+        _store_others(connection, others)
     return rows
 
 
@@ -87,10 +89,10 @@ def store_what_can_be(
     Text that no database takes is made one that it does. Returns the changed rows, and the events that were
     refused, each with the reason.
     """
-    groups: dict[tuple[bool, str], list[Event]] = {}
+    groups: dict[tuple[int, str], list[Event]] = {}
     for event in events:
         event.job_id = clean(event.job_id)[: rules.MAX_NAME]
-        groups.setdefault((event.kind is Kind.HEARTBEAT, event.job_id), []).append(event)
+        groups.setdefault((event.kind * (event.kind > _LAST_STEP), event.job_id), []).append(event)
     rows: list[Row] = []
     refused: list[tuple[Event, str]] = []
     for group in groups.values():
@@ -153,6 +155,13 @@ def _merged(
         at_ms = row.fresh[-1][0] if row.finished_at is None else row.finished_at
         tally.ended(row.state, at_ms, row.type, row.queue, wait_ms, row.runtime_ms)
     return row
+
+
+def _store_others(connection: Connection, events: Sequence[Event]) -> None:
+    if heartbeats := [event for event in events if event.kind == Kind.HEARTBEAT]:
+        _write_heartbeats(connection, heartbeats)
+    if logged := [event for event in events if event.kind == Kind.LOGGED]:
+        log_store.store(connection, logged)
 
 
 def _rows_of(connection: Connection) -> ModuleType:

@@ -1,9 +1,10 @@
 """The bounds of what waits to be recorded, and what is given up when they are reached.
 
-The stream: from four fifths of its limit, progress reports are left out; at the limit nothing is shipped, and events
-wait in the spool on the worker's disk until the recorder has caught up. The spool: from nine tenths of its limit,
-progress reports are dropped; at the limit, or when the disk is nearly full, beginnings of jobs too. The ends of jobs
-are kept until the disk refuses them. All that is given up is counted, by kind.
+The stream: from two thirds of its limit, what jobs log is left out, from four fifths progress reports too; at the
+limit nothing is shipped, and events wait in the spool on the worker's disk until the recorder has caught up. The
+spool: from three quarters of its limit, what jobs log is dropped, from nine tenths progress reports too; at the limit,
+or when the disk is nearly full, beginnings of jobs as well. The ends of jobs are kept until the disk refuses them. All
+that is given up is counted, by kind.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from console.tracking.events import STREAM_PREFIX, Kind
 MIB = 1024 * 1024
 STREAM_LIMIT_MB = 512
 SPOOL_LIMIT_MB = 1024
-SHED_FROM = 0.8
-DROP_FROM = 0.9
+SHED_LOGS_FROM, SHED_FROM = 2 / 3, 0.8
+DROP_LOGS_FROM, DROP_FROM = 0.75, 0.9
 FREE_SHARE, FREE_BYTES = 0.05, 256 * MIB
 """Of the disk, the smaller of the two stays free of everything but ends of jobs."""
 LOOK_EVERY_S = 1.0
@@ -33,6 +34,8 @@ SAMPLES = 500
 """Nodes of a stream that the server weighs to tell its size; some microseconds."""
 _ENDS = frozenset((Kind.RETRY, Kind.SUCCEEDED, Kind.FAILED, Kind.CANCELLED, Kind.LOST))
 _DROPPED = "dropped-"
+_LOGS, _LOGS_AND_PROGRESS, _ALL_BUT_ENDS = 1, 2, 3
+"""What a spool refuses, in this order."""
 
 
 class Drops:
@@ -94,9 +97,9 @@ class SpoolLimit:
             return False
         if clock.monotonic() >= self._look_at:
             self.look()
-        if self._level == 1:
-            return kind == Kind.PROGRESS
-        return self._level == 2 and kind not in _ENDS
+        if self._level == _ALL_BUT_ENDS:
+            return kind not in _ENDS
+        return kind == Kind.LOGGED or (self._level == _LOGS_AND_PROGRESS and kind == Kind.PROGRESS)
 
     def look(self) -> None:
         """Weighs the directory and asks the disk."""
@@ -107,9 +110,11 @@ class SpoolLimit:
         except OSError:
             return  # whatever is wrong with the directory, the next write tells
         if held >= self._limit or disk.free < min(FREE_SHARE * disk.total, FREE_BYTES):
-            self._level = 2
+            self._level = _ALL_BUT_ENDS
+        elif held >= DROP_FROM * self._limit:
+            self._level = _LOGS_AND_PROGRESS
         else:
-            self._level = int(held >= DROP_FROM * self._limit)
+            self._level = _LOGS if held >= DROP_LOGS_FROM * self._limit else 0
 
 
 class StreamLimit:
@@ -130,9 +135,11 @@ class StreamLimit:
         return max(0, self._limit - self._held)
 
     @property
-    def sheds(self) -> bool:
-        """Whether progress reports are left out."""
-        return self._held >= SHED_FROM * self._limit
+    def sheds(self) -> tuple[Kind, ...]:
+        """What is left out."""
+        if self._held >= SHED_FROM * self._limit:
+            return (Kind.LOGGED, Kind.PROGRESS)
+        return (Kind.LOGGED,) if self._held >= SHED_LOGS_FROM * self._limit else ()
 
     def added(self, blocks: Sequence[int]) -> None:
         """Blocks of these lengths were shipped since."""

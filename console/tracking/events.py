@@ -13,6 +13,8 @@ from typing import Any
 import msgpack
 
 STREAM_PREFIX = "celeriac:events:"
+USAGE_KEY = "celeriac:usage:{}"
+"""Of a job that runs: what it uses (`usage`)."""
 MAX_TEXT = 5_000_000
 """Characters kept of a payload, result or traceback; longer ones are cut and cannot be used for a retry."""
 
@@ -30,6 +32,7 @@ class Kind(IntEnum):
     LOST = 8
     PROGRESS = 9
     SCHEDULED = 10
+    LOGGED = 11
     HEARTBEAT = 20
 
 

@@ -18,6 +18,7 @@ from celery.exceptions import Reject, TimeLimitExceeded
 from console import clock
 from console.tracking.events import Event, Kind
 from console.tracking.headers import RUN_HEADER
+from console.tracking.logs import JobLogs
 from console.tracking.messages import ELSEWHERE, NO_RESULT, envelope_of, payload_json, readable_json
 from console.tracking.texts import error_data, error_name, result_json, text_of
 from console.tracking.tracker import Tracker
@@ -26,6 +27,8 @@ __all__ = ["connect", "error_data", "event_in_main", "event_of", "now_ms", "run_
 
 KEPT = "celeriac_kept"
 """In a request's delivery info: the main process has kept the whole message."""
+NEVER = 1_000
+"""A level above all others."""
 UPKEEP = frozenset(("celery.chord_unlock", "celery.backend_cleanup"))
 """What Celery does for itself."""
 
@@ -33,13 +36,18 @@ _TOLD_AFTER = frozenset(("SUCCESS", "IGNORED", "REJECTED"))
 """States that an attempt ends in without another signal that tells of it."""
 
 _tracker: Tracker | None = None
+_logs: JobLogs | None = None
 _requests: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """In a worker's main process: what it holds, by job. A signal of a lost child brings the id alone."""
 
 
-def connect(tracker: Tracker) -> None:
-    """Reports to `tracker` from now on."""
-    global _tracker  # noqa: PLW0603  the receivers below are module functions, as Celery keeps weak references
+def connect(tracker: Tracker, log_level: int | None = None) -> None:
+    """Reports to `tracker` from now on, what jobs log from that level on too; None: what they log is not kept."""
+    global _tracker, _logs  # noqa: PLW0603  the receivers below are functions, as Celery keeps weak references
+    if _logs is None and log_level is not None:
+        _logs = JobLogs(lambda event: _tracker.emit(event) if _tracker else None, log_level)
+    elif _logs is not None:
+        _logs.setLevel(NEVER if log_level is None else log_level)
     _tracker = tracker
 
 
@@ -142,6 +150,8 @@ def _started(task: Task | None = None, args: Any = None, kwargs: Any = None, **_
     if again:
         run += _tracker.deliveries(job_id, run, int(request.retries or 0))
     request.celeriac_delivery, request.celeriac_started = run, clock.monotonic()
+    if _logs is not None:
+        _logs.begin(request, alone=_tracker.is_pool_child)
     payload, message = _arguments(_tracker, task, info, args, kwargs)
     data = {
         "type": task.name,
@@ -167,9 +177,13 @@ def _started(task: Task | None = None, args: Any = None, kwargs: Any = None, **_
 @signals.task_postrun.connect(weak=False)
 def _ended(task: Task | None = None, state: str | None = None, retval: Any = None, **_: Any) -> None:
     """In the child, after every attempt; a state of None means that the process is being stopped, not an end."""
-    if _tracker is None or task is None or state not in _TOLD_AFTER:
+    if _tracker is None or task is None:
         return
     request = task.request
+    if _logs is not None:
+        _logs.end(request)
+    if state not in _TOLD_AFTER:
+        return
     if getattr(request, "celeriac_silent", False):
         return
     runtime = _runtime_ms(request)

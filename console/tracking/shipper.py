@@ -16,7 +16,7 @@ from redis.retry import Retry
 
 from console import clock
 from console.tracking import bounds, spool
-from console.tracking.events import STREAM_PREFIX, Event, Kind
+from console.tracking.events import STREAM_PREFIX, Event
 
 INTERVAL_S = 0.1
 ADOPT_EVERY_S = 5.0
@@ -141,7 +141,8 @@ class Shipper:
         found = spool.files(directory)
         data, taken = self._take(found, min(ROUND_BYTES, self._limit.room()))
         if data:
-            kept, left_out = spool.without(data, Kind.PROGRESS) if self._limit.sheds else (data, 0)
+            sheds = self._limit.sheds
+            kept, left_out = spool.without(data, sheds) if sheds else (data, Counter())
             sizes = []
             with self._client.pipeline(transaction=False) as pipe:
                 for stream, block in spool.blocks(kept, self._streams):
@@ -150,8 +151,7 @@ class Shipper:
                 pipe.execute()
             self._limit.added(sizes)
             self._offsets.update(taken)
-            if left_out:
-                self.given_up["progress"] += left_out
+            self.given_up += left_out
         self._forget(found)
         return len(data)
 

@@ -19,6 +19,7 @@ import os
 import shutil
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Container, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -174,15 +175,16 @@ def whole_records(data: bytes, most: int | None = None) -> int:
     return end
 
 
-def without(data: bytes, kind: Kind) -> tuple[bytes, int]:
-    """Whole records except those of one kind, and how many those were."""
-    kept, left_out = [], 0
+def without(data: bytes, kinds: Container[int]) -> tuple[bytes, Counter[str]]:
+    """Whole records except those of some kinds, and how many those were, by the kind's name in lower case."""
+    kept: list[bytes] = []
+    left_out: Counter[str] = Counter()
     for record in _each(data):
-        if record[1] == kind:
-            left_out += 1
+        if record[1] in kinds:
+            left_out[Kind(record[1]).name.lower()] += 1
         else:
             kept.append(record)
-    return (b"".join(kept), left_out) if left_out else (data, 0)
+    return (b"".join(kept), left_out) if left_out else (data, left_out)
 
 
 def blocks(data: bytes, streams: int) -> Iterator[tuple[int, bytes]]:

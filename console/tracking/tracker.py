@@ -9,11 +9,12 @@ import tempfile
 import threading
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -22,6 +23,9 @@ from console.tracking import bounds
 from console.tracking import spool as spools
 from console.tracking.events import STREAM_PREFIX, Event, Kind
 from console.tracking.shipper import FIELD, Shipper
+
+if TYPE_CHECKING:
+    from console.tracking.usage import Sampler
 
 HEARTBEAT_S = 5.0
 DELIVERIES_KEEP_S = 7 * 86_400
@@ -51,7 +55,8 @@ class Tracker:
         self._stream_limit_mb, self._spool_limit_mb = stream_limit_mb, spool_limit_mb
         self._mutex = threading.Lock()
         self._owner_pid = 0
-        self._is_pool_child = False
+        self.is_pool_child = False
+        """Whether this process runs one job at a time, for a worker whose main process ships."""
         self._directory: spools.Directory | None = None
         self._writer: spools.Writer | None = None
         self._shipper: Shipper | None = None
@@ -59,6 +64,7 @@ class Tracker:
         self._worker: dict[str, object] | None = None
         self._beat_at = self._begin_at = self._ask_at = 0.0
         self._queues: dict[tuple[str, str], str] = {}
+        self._sampler: Sampler | None = None
         os.register_at_fork(after_in_child=self._forked)
 
     def emit(self, event: Event) -> None:
@@ -67,6 +73,8 @@ class Tracker:
             writer = self._writer if self._ready() else self.begin()
             if writer is not None:
                 writer.write(event.pack(), event.kind)
+        except SoftTimeLimitExceeded:
+            raise  # Celery's word to the job, which may arrive at any line, not trouble of ours
         except Exception as error:  # noqa: BLE001  whatever is wrong with us, the host's job goes on
             log.error("a job event was not kept: %s", error)
 
@@ -122,11 +130,14 @@ class Tracker:
             "started_ms": clock.now_ms(),
             "name": name,
         }
+        from console.tracking.usage import Sampler
+
+        self._sampler = Sampler()
         self.begin()
 
     def begin_pool_child(self) -> None:
         """This is a child of a worker: it writes beside its parent, which ships."""
-        self._is_pool_child = True
+        self.is_pool_child = True
 
     def begin(self) -> spools.Writer | None:
         """Makes this process's spool directory and starts to ship it, unless that has happened.
@@ -171,7 +182,7 @@ class Tracker:
         atexit.register(self.stop)
 
     def _ready(self) -> bool:
-        return self._writer is not None and (self._is_pool_child or self._owner_pid == os.getpid())
+        return self._writer is not None and (self.is_pool_child or self._owner_pid == os.getpid())
 
     def _forked(self) -> None:
         """In the child: a thread of the parent may have held the lock, and the connections are the parent's."""
@@ -195,6 +206,8 @@ class Tracker:
             return 1
 
     def _on_tick(self) -> None:
+        if self._sampler is not None:
+            self._sampler.tick(self.client(quick=True))
         if self._worker and clock.monotonic() >= self._beat_at:
             self._report(stopped=False)
             self._beat_at = clock.monotonic() + HEARTBEAT_S
@@ -234,17 +247,21 @@ def track(
     streams: int = 1,
     stream_limit_mb: float = bounds.STREAM_LIMIT_MB,
     spool_limit_mb: float = bounds.SPOOL_LIMIT_MB,
+    logs: bool | str = True,
 ) -> Tracker:
     """Tracks every job of the application from now on, in this process and in the workers that it starts.
 
     `url`: the Valkey or Redis server that carries the events; the application's broker if not given. `spool`: a
     directory on a local disk; one per user under the system's temporary directory if not given. `streams`,
     `stream_limit_mb` and `spool_limit_mb`: as CELERIAC_STREAMS, CELERIAC_STREAM_LIMIT and CELERIAC_SPOOL_LIMIT of
-    the console. Raises `ValueError` when neither `url` nor a Redis broker is known.
+    the console. `logs`: whether what jobs log is kept, from INFO on or from the level that is named. Raises
+    `ValueError` when neither `url` nor a Redis broker is known, and for a level that there is not.
     """
     global _tracker  # noqa: PLW0603  Celery's signals are global to a process, so is what they report to
     from console.tracking import hooks
+    from console.tracking.logs import level_of
 
+    log_level = level_of(logs if isinstance(logs, str) else "INFO" if logs else "OFF")
     where = url or app.conf.broker_url or ""
     if not where.startswith(("redis://", "rediss://")):
         raise ValueError("track(app) needs url='redis://…' because the application's broker is not Valkey or Redis")
@@ -252,7 +269,7 @@ def track(
         root = spool or _temporary() / f"celeriac-{os.getuid()}" / "spool"
         limits = {"stream_limit_mb": stream_limit_mb, "spool_limit_mb": spool_limit_mb}
         _tracker = Tracker(where, root, streams, app=app, **limits)
-    hooks.connect(_tracker)
+    hooks.connect(_tracker, log_level)
     return _tracker
 
 

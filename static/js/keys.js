@@ -71,7 +71,7 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-keys-open]")) showSheet();
-  const button = event.target.closest("[data-copy]");
+  const button = event.target.closest("[data-copy], [data-copy-from]");
   if (button) copy(button);
 });
 
@@ -80,7 +80,7 @@ async function copy(button) {
   const use = button.querySelector("use");
   const icon = use?.getAttribute("href");
   try {
-    await navigator.clipboard.writeText(button.dataset.copy);
+    await navigator.clipboard.writeText(button.dataset.copy ?? document.getElementById(button.dataset.copyFrom).innerText);
   } catch {
     return; // no permission, or no secure connection: the text can still be selected by hand
   }

@@ -50,6 +50,11 @@ def done_job(console: Console) -> str:
 
 
 @pytest.fixture(scope="module")
+def logging_job(console: Console) -> str:
+    return console.run("dispatch", "demo.log", "--payload", '{"lines": 60, "seconds_each": 0.2}')
+
+
+@pytest.fixture(scope="module")
 def signed_in(browser: Browser, console: Console, failed_job: str) -> Any:
     """The cookies of the admin, signed in once."""
     context = browser.new_context()
@@ -93,8 +98,8 @@ def page_of(browser: Browser, signed_in: Any) -> Iterator[Page]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, LAPTOP])
 def test_every_page_is_accessible_and_fits(
-    browser: Browser, console: Console, signed_in: Any, failed_job: str, an_action: str, waiting_job: str, done_job: str, width: int,
-    theme: str,
+    browser: Browser, console: Console, signed_in: Any, failed_job: str, an_action: str, waiting_job: str, done_job: str,
+    logging_job: str, width: int, theme: str,
 ) -> None:
     addresses = (
         "/", "/jobs", "/jobs?state=FAILED", "/jobs?text=nothing-has-this", "/jobs?q=error:x*+-tag:no+after:2h", "/jobs?q=quue:x",
@@ -103,6 +108,7 @@ def test_every_page_is_accessible_and_fits(
         "/failures", "/failures?state=resolved", "/failures?text=nothing-has-this", "/failures/matrix", "/deploys",
         f"/failures/{group_of(console)}", f"/jobs/{failed_job}?of=state%3DFAILED", f"/jobs/{failed_job}/edit", f"/jobs/{failed_job}/edit?as=json",
         f"/jobs/{waiting_job}", f"/jobs/{waiting_job}/schedule", f"/jobs/{done_job}", f"/jobs/{done_job}/again",
+        f"/jobs/{logging_job}", f"/jobs/{logging_job}/logs?log_level=WARNING",
     )
     context = opened(browser, signed_in, width, theme, bypass_csp=True)
     page = context.new_page()
@@ -117,6 +123,21 @@ def test_every_page_is_accessible_and_fits(
             wrong.append((address, "wider than the screen", ""))
     context.close()
     assert wrong == []
+
+
+def test_lines_of_a_job_appear_while_it_runs_and_can_be_narrowed(page_of: Page, console: Console) -> None:
+    made = console.run("dispatch", "demo.log", "--payload", '{"lines": 100, "seconds_each": 0.1}')
+    page_of.goto(f"{console.url}/jobs/{made}")
+    lines = page_of.locator("#log-lines > li")
+    expect(lines.filter(has_text="line 5 of 100")).to_have_count(1, timeout=FAILS_WITHIN_MS)
+    seen = lines.count()
+    expect(lines.filter(has_text="line 60 of 100")).to_be_visible(timeout=FAILS_WITHIN_MS)
+    assert seen < 60
+    expect(page_of.locator("#usage")).to_contain_text("MB", timeout=FAILS_WITHIN_MS)
+    page_of.get_by_role("link", name="Error").click()
+    expect(page_of).to_have_url(f"{console.url}/jobs/{made}?log_level=ERROR#log")
+    expect(lines).to_have_count(2, timeout=FAILS_WITHIN_MS)
+    expect(page_of.locator("#usage")).to_have_count(0, timeout=FAILS_WITHIN_MS)
 
 
 def test_the_keyboard_goes_picks_and_searches(page_of: Page, console: Console) -> None:

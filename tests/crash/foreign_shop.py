@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import redis
 from celery import Celery, Task, chain, chord, group
 from celery.exceptions import Ignore, Reject
+from celery.utils.log import get_task_logger
 from celery.worker.request import Request
 
 from console.tracking import track
@@ -122,6 +124,14 @@ def picky(self: Task, *args: Any, **kwargs: Any) -> str:
     return "good"
 
 
+@app.task(name="shop.talks")
+def talks(number: int) -> None:
+    logging.getLogger("shop.orders").info("order %d", number)
+    get_task_logger("shop.tasks").warning("order %d is late", number)
+    add(number)  # as a function
+    logging.getLogger("shop.orders").info("order %d is done", number)
+
+
 @app.task(name="shop.note")
 def note(*args: Any) -> None:
     counters.rpush("noted", repr(args))
@@ -181,6 +191,9 @@ def send_picky() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    answer = send_picky() if sys.argv[1] == "picky" else send_all(int(sys.argv[1]))
+    if sys.argv[1] == "talks":
+        answer: Any = [talks.delay(number).id for number in range(20)]
+    else:
+        answer = send_picky() if sys.argv[1] == "picky" else send_all(int(sys.argv[1]))
     time.sleep(float(sys.argv[2]) if len(sys.argv) > 2 else 0)
     print(json.dumps(answer))

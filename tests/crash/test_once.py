@@ -19,8 +19,8 @@ def test_one_job_runs_and_the_exit_code_says_so(start: Start, tmp_path: Path) ->
     assert worker.wait(20) == 0
     wait_for(lambda: job(one).line.state == State.COMPLETED, 10)
     said = (tmp_path / "work-1.log").read_text()
-    assert f"job {one} demo.sleep: attempt 1 begins" in said
-    assert f"job {one} demo.sleep: done in 0." in said
+    assert f"job={one} type=demo.sleep attempt=1 begins" in said
+    assert f"job={one} type=demo.sleep attempt=1 done in 0." in said
 
 
 def test_without_a_job_it_ends_with_seven(start: Start) -> None:

@@ -8,8 +8,9 @@ from sqlalchemy import func, select
 
 from console import db
 from console.audit.models import AuditEntry
-from console.jobs.models import JobAttempt, JobStatus
+from console.jobs.models import JobAttempt, JobLog, JobStatus
 from console.jobs.rules import State
+from tests.factories.logs import make_log
 from tests.integration.commands.conftest import Celeriac
 
 Job = Callable[..., str]
@@ -21,13 +22,16 @@ def left() -> set[str]:
 
 
 def test_deletes_failed_jobs_with_their_attempts(celeriac: Celeriac, job: Job) -> None:
-    job()
+    make_log(job(), 1, "it goes")
     job(State.FAILED)
     kept = {job(State.COMPLETED), job(State.PENDING), job(State.RETRYING)}
+    for one in kept:
+        make_log(one, 1, "it stays")
     assert celeriac("flush", "--yes").stdout == "Deleted 2 failed jobs.\n"
     assert left() == kept
     with db.reading() as session:
         assert session.scalar(select(func.count()).select_from(JobAttempt)) == 0
+        assert set(session.scalars(select(JobLog.job_id))) == kept
         assert session.scalars(select(AuditEntry.action)).all() == ["jobs.flush"]
 
 

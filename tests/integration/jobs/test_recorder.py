@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import redis
 from sqlalchemy import Engine, func, select, update
 
-from console import db
-from console.jobs import queries
+from console import clock, db
+from console.jobs import outbox, queries
 from console.jobs.filters import JobFilter
-from console.jobs.models import JobAttempt, JobRollup, StreamCheckpoint
+from console.jobs.models import JobAttempt, JobLog, JobRollup, StreamCheckpoint
 from console.jobs.recorder import Recorder
 from console.jobs.rules import State
 from console.jobs.store import CheckpointMoved
@@ -110,3 +112,61 @@ def test_a_job_that_cannot_be_stored_is_put_aside_and_the_others_are_stored(
     assert counts() == {State.COMPLETED: 1, State.RETRYABLE: 1}
     assert broker.xlen("celeriac:refused") == 3
     assert broker.xlen(STREAM) == 0
+
+
+def lines(seq: int, n: int, at: int = 1_700_000_000_020, **more: object) -> Event:
+    """What a job logged, as its process tells it."""
+    said = ",".join(f'[{at},20,"shop","line {seq + number}"]' for number in range(n))
+    return Event(Kind.LOGGED, "job", at, data={"seq": seq, "n": n, "level": 20, "lines": f"[{said}]", **more})
+
+
+def logged() -> list[tuple[str, int, int, int, int]]:
+    with db.reading() as session:
+        columns = (JobLog.job_id, JobLog.attempt, JobLog.run, JobLog.seq, JobLog.n)
+        return [tuple(row) for row in session.execute(select(*columns).order_by(*columns))]
+
+
+def test_log_lines_are_stored_once_whatever_is_replayed(database: Engine, broker: redis.Redis) -> None:
+    recorder = Recorder()
+    put(broker, *a_job("job", Kind.SUCCEEDED), lines(1, 3), lines(4, 1))
+    put(broker, lines(4, 1), lines(1, 3))
+    kept = broker.xrange(STREAM)
+    assert recorder.record_once(STREAM) == 7
+    for _, fields in reversed(kept):
+        broker.xadd(STREAM, fields)
+    assert recorder.record_once(STREAM) == 7
+    assert logged() == [("job", 1, 0, 1, 3), ("job", 1, 0, 4, 1)]
+    assert counts() == {State.COMPLETED: 1}
+    with db.reading() as session:
+        assert session.scalars(select(JobLog.at)).all() == [clock.from_ms(1_700_000_000_020)] * 2
+
+
+def test_the_middle_of_a_long_log_goes_when_its_end_is_told(database: Engine, broker: redis.Redis) -> None:
+    recorder = Recorder()
+    put(broker, lines(1, 250), lines(251, 100), lines(351, 100), lines(9_900, 100, forget=[251, 351]))
+    recorder.record_once(STREAM)
+    assert [row[3] for row in logged()] == [1, 351, 9_900]
+    put(broker, lines(10_000, 100, forget=[251, 9_900]), lines(20_000, 100, forget=[251, 10_000]))
+    recorder.record_once(STREAM)
+    assert [row[3] for row in logged()] == [1, 10_000, 20_000]
+
+
+def test_lines_that_no_row_can_hold_are_put_aside_alone(database: Engine, broker: redis.Redis) -> None:
+    recorder = Recorder()
+    bad = Event(Kind.LOGGED, "job", 1_700_000_000_000, data={"seq": 1, "n": 1, "level": 20, "lines": ["no", "text"]})
+    put(broker, *a_job("job", Kind.SUCCEEDED), bad)
+    assert recorder.record_once(STREAM) == 4
+    assert counts() == {State.COMPLETED: 1}
+    assert broker.xlen("celeriac:refused") == 1
+    assert logged() == []
+
+
+def test_only_the_page_of_a_job_hears_that_it_logged(database: Engine, broker: redis.Redis) -> None:
+    recorder = Recorder()
+    with broker.pubsub() as heard:
+        heard.subscribe(outbox.LIVE_CHANNEL)
+        assert heard.get_message(timeout=1)
+        put(broker, lines(1, 3))
+        recorder.record_once(STREAM)
+        told = heard.get_message(timeout=1)
+    assert json.loads(told["data"])["topics"] == ["job:job"]

@@ -107,6 +107,20 @@ def test_of_a_nearly_full_stream_only_progress_is_left_out_and_counted(
     assert shipper.given_up == {"progress": 100}
 
 
+def test_log_lines_are_the_first_to_be_left_out_and_are_counted(
+    make: Callable[..., Tracker], broker: redis.Redis
+) -> None:
+    broker.xadd(STREAM, {"b": b"", "filler": b"x" * int(0.7 * 0.25 * MIB)})
+    tracker = make(stream_limit_mb=0.25)
+    for kind in (Kind.LOGGED, Kind.PROGRESS, Kind.SUCCEEDED):
+        emit(tracker, kind, 0, 50)
+    shipper = tracker._shipper
+    assert shipper is not None
+    wait_for(lambda: broker.xlen(STREAM) > 1 and not shipper.waiting_bytes())
+    assert Counter(event.kind for event in record(broker)[0]) == {Kind.PROGRESS: 50, Kind.SUCCEEDED: 50}
+    assert shipper.given_up == {"logged": 50}
+
+
 def test_a_worker_tells_that_it_lives_and_what_it_gave_up_while_its_stream_is_full(
     make: Callable[..., Tracker], broker: redis.Redis
 ) -> None:
@@ -129,7 +143,7 @@ def test_a_spool_keeps_to_its_limit_drops_in_order_and_counts(make: Callable[...
     tracker = make(NOBODY, spool_limit_mb=limit)
     sent: Counter[Kind] = Counter()
     for first in range(0, 8 * BURST, BURST):
-        for kind in (Kind.PUBLISHED, Kind.PROGRESS, Kind.STARTED, Kind.SUCCEEDED):
+        for kind in (Kind.PUBLISHED, Kind.LOGGED, Kind.PROGRESS, Kind.STARTED, Kind.SUCCEEDED):
             emit(tracker, kind, first, BURST // 4)
             sent[kind] += BURST // 4
     writer = tracker._writer
@@ -139,7 +153,7 @@ def test_a_spool_keeps_to_its_limit_drops_in_order_and_counts(make: Callable[...
     dropped = writer.drops.by_kind()
     assert {kind: kept[kind] + dropped[kind.name.lower()] for kind in sent} == dict(sent)
     assert kept[Kind.SUCCEEDED] == sent[Kind.SUCCEEDED]
-    assert dropped["progress"] >= dropped["published"] > 0
+    assert dropped["logged"] > dropped["progress"] >= dropped["published"] > 0
     assert bounds.drops_in(directory) == dropped
     beginnings = [
         event.pack() for path in spool.files(directory) for event in unpack(path.read_bytes()) if event.kind not in ENDS

@@ -19,13 +19,14 @@ from console.audit.service import record, record_many
 from console.config import settings
 from console.jobs import retention as of_jobs
 from console.jobs import store
-from console.jobs.models import JobAttempt, JobCount, JobRollup, JobStatus
+from console.jobs.models import JobAttempt, JobCount, JobLog, JobRollup, JobStatus
 from console.jobs.rules import State
 from console.jobs.tally import Tally
 from console.observe.models import ObservedGap
 from console.tracking.events import Event, Kind
 from console.upkeep import retention
 from tests.factories.jobs import make_job
+from tests.factories.logs import make_log
 
 ENDED = (State.COMPLETED, State.FAILED, State.RETRYABLE, State.CANCELLED)
 
@@ -84,11 +85,14 @@ def test_what_has_ended_goes_by_its_age_and_what_has_not_stays(database: Engine)
         made(state, days)
     kept = {made(state, days - 2) for state, days in old.items()}
     kept |= {made(state, 1_000) for state in State if state not in ENDED}
+    for one in left():
+        make_log(one, 1, "a line")
     assert prune() == {(state, "tests.greet"): 1 for state in old}
     assert left() == kept
     assert counted() == there()
     with db.reading() as session:
         assert set(session.scalars(select(JobAttempt.job_id))) <= kept
+        assert set(session.scalars(select(JobLog.job_id))) == kept
     assert prune() == {}
 
 
