@@ -124,7 +124,7 @@ def test_the_filters_are_in_the_address_and_back_works(page_of: Page, console: C
 
 def test_the_search_box_completes_keys_and_values(page_of: Page, console: Console) -> None:
     page_of.goto(f"{console.url}/jobs")
-    box, options = page_of.get_by_role("combobox", name="Search jobs"), page_of.get_by_role("option")
+    box, options = page_of.get_by_role("combobox", name="Search jobs"), page_of.locator("#search-options [role=option]")
     box.press_sequentially("ty")
     expect(options).to_have_text(["type:Job type."])
     expect(box).to_have_attribute("aria-expanded", "true")
@@ -141,7 +141,7 @@ def test_the_search_box_completes_keys_and_values(page_of: Page, console: Consol
     box.press_sequentially("-st")
     expect(options.first).to_contain_text("-state:")
     box.press("Escape")
-    expect(options).to_have_count(0)
+    expect(page_of.locator("#search-options")).to_be_hidden()
     expect(box).to_be_focused()
     box.press("Tab")
     expect(box).not_to_be_focused()
@@ -249,7 +249,7 @@ def test_a_click_on_the_chart_opens_the_jobs_behind_it(page_of: Page, console: C
     place = max(i for i, value in enumerate(values) if value)
     page_of.mouse.click(*middle_of(page_of, f"chart.getDatasetMeta(1).data[{place}]"))
     expect(page_of.locator(f'[id="job-{failed_job}"]')).to_be_visible()
-    expect(page_of.locator(".filters .chip")).to_contain_text("Enqueued")
+    expect(page_of.locator(".filters .chip").first).to_contain_text("Enqueued")
 
 
 def test_a_lost_connection_is_shown_and_mends_itself(browser: Browser, console: Console, signed_in: Any) -> None:
