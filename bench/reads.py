@@ -20,6 +20,7 @@ from console import redis as valkey
 from console.jobs import queries
 from console.jobs.filters import Cursor, JobFilter
 from console.jobs.rules import State
+from console.jobs.search.language import parse
 from console.tracking.events import STREAM_PREFIX
 
 STREAM = f"{STREAM_PREFIX}0"
@@ -33,6 +34,10 @@ QUERIES: dict[str, JobFilter] = {
     "list_queue_completed": JobFilter(queue="heavy", states=(State.COMPLETED,)),
     "search_rare": JobFilter(text="no such customer 4711"),
     "search_none": JobFilter(text="nothing-has-this-text"),
+    "search_args": parse("args.user_id:4711"),
+    "search_args_failed": parse("state:failed type:shop.task_3 args.user_id:4711"),
+    "search_error": parse("error:Timeout*"),
+    "search_several": parse("type:shop.task_3 type:shop.task_4 -args.user_id:4711"),
 }
 PAGES = {
     "overview": "/",
@@ -40,6 +45,10 @@ PAGES = {
     "jobs_failed": "/jobs?state=FAILED",
     "jobs_type_failed": "/jobs?type=shop.task_3&state=FAILED",
     "jobs_search": "/jobs?text=no+such+customer+4711",
+    "jobs_search_args": "/jobs?q=args.user_id:4711",
+    "complete_type": "/jobs/completions?q=type:t",
+    "complete_error": "/jobs/completions?q=error:",
+    "complete_args": "/jobs/completions?q=type:shop.task_3+args.",
 }
 LISTS = {
     "api_jobs": "/api/v1/jobs?limit=100",

@@ -5,4 +5,3 @@ import "./times.js";
 import "./live.js";
 import "./list.js";
 import "./keys.js";
-import "./search.js";

@@ -88,6 +88,8 @@ def test_answers_have_the_declared_shape(described: Any, admin: Program) -> None
 @pytest.mark.slow
 def test_nothing_a_program_sends_breaks_it(setting: Callable[[str, str], None], app: Flask) -> None:
     """Valid and invalid requests made from the document: no answer is 5xx, and each has a declared status and shape."""
+    import tasks  # noqa: F401  # an export is a job of a type of ours
+
     setting("CELERIAC_API_RATE", "100000/minute")
     with db.writing() as session:
         token = service.create_token(session, SYSTEM, "fuzz", Role.ADMIN)

@@ -24,8 +24,9 @@ from console.jobs.search.values import path_of
 from console.workers.models import Worker
 
 OFFERED = 12
-NEWEST = 1_000
-"""Of so many jobs errors and tags are read."""
+LISTED = 1_000
+NEWEST = 300
+"""Of so many jobs errors and tags are read: of each state, where only that has an index, a quarter."""
 NEWEST_PAYLOADS = 100
 LONGEST_PAYLOAD = 20_000
 DEEPEST = 4
@@ -122,17 +123,17 @@ def _counted(session: Session, column: Any) -> list[tuple[str, str]]:
     """Names with how many jobs they have, most first."""
     n = func.sum(JobCount.n)
     query = select(column, n).where(JobCount.type.not_like("celeriac.%"), column != "").group_by(column)
-    rows = session.execute(query.having(n > 0).order_by(n.desc()).limit(NEWEST))
+    rows = session.execute(query.having(n > 0).order_by(n.desc()).limit(LISTED))
     return [(name, f"{int(count):,}") for name, count in rows]
 
 
 def _workers(session: Session, _rest: str) -> list[tuple[str, str]]:
-    query = select(Worker.name, Worker.source).order_by(Worker.seen_at.desc()).limit(NEWEST)
+    query = select(Worker.name, Worker.source).order_by(Worker.seen_at.desc()).limit(LISTED)
     return [(name, source or "") for name, source in session.execute(query)]
 
 
 def _sources(session: Session, _rest: str) -> list[tuple[str, str]]:
-    newest = select(Worker.source).where(Worker.source.is_not(None)).order_by(Worker.seen_at.desc()).limit(NEWEST)
+    newest = select(Worker.source).where(Worker.source.is_not(None)).order_by(Worker.seen_at.desc()).limit(LISTED)
     return [(name, "") for name in dict.fromkeys(filter(None, session.scalars(newest)))]
 
 
@@ -159,7 +160,7 @@ def _newest(
     query = select(column).order_by(JobStatus.enqueued_at.desc()).limit(limit)
     query = query.where(JobStatus.type == type_) if type_ else query
     for state in states or (tuple(State) if type_ else ()):
-        yield from session.scalars(query.where(JobStatus.state == state))
+        yield from session.scalars(query.where(JobStatus.state == state).limit(limit if states else limit // 4))
     if not states and not type_:
         yield from session.scalars(query)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from console import clock
 from console.errors import InvalidInput
 from console.jobs.filters import JobFilter
 from console.jobs.search.language import KEYS, PARAMETERS, combined, format_filter, to_filter, without
 from console.jobs.search.terms import COMPARES, STARTS_WITH, Term, read_value, write
+from console.jobs.search.values import moment
 
 CHOICES = ("queue", "type")
 """Fields with a list to choose from: they show plain values only."""
@@ -21,10 +24,11 @@ ADDRESS = (*PARAMETERS, "error", "worker", "tag", "attempt", "runtime", "args_pa
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One condition in words, and the search without it."""
+    """One condition in words, and the search without it. `at`: the time it names, for the viewer's zone."""
 
     text: str
     without: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Shown:
     def chips(self) -> list[Chip]:
         """One for each condition but the state, for which there are tabs."""
         return [
-            Chip(str(term), write(other for other in self.terms if other is not term))
+            Chip(str(term), write(other for other in self.terms if other is not term), _absolute(term))
             for term in self.terms
             if term.key != "state"
         ]
@@ -98,6 +102,12 @@ def _argument(given: Mapping[str, Sequence[str]]) -> Iterable[Term]:
     for path, value in zip(given.get("args_path", ()), given.get("args_value", ()), strict=False):
         if path.strip() and value.strip():
             yield read_value(f"args.{path.strip()}", value)
+
+
+def _absolute(term: Term) -> datetime | None:
+    """The time, when the term says one rather than how long ago."""
+    is_time = term.key in ("before", "after") and re.match(r"[0-9]{4}-", term.value)
+    return moment(term.value, clock.now()) if is_time else None
 
 
 def _fits(term: Term) -> bool:

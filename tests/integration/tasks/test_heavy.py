@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,46 @@ def test_an_export_goes_on_where_it_stopped(sqlite_database: Engine, broker: obj
         ids = [row["id"] for row in csv.DictReader(file)]
     assert len(ids) == len(set(ids)) == 1_200
     assert not (cut / "checkpoint.json").exists()
+
+
+@pytest.mark.parametrize("at", [0, 500, 1_000])
+def test_an_export_of_a_search_as_json_goes_on_where_it_stopped(sqlite_database: Engine, broker: object, at: int) -> None:
+    import tasks  # noqa: F401
+    from console.jobs.search.language import parse
+
+    with db.writing() as session:
+        service.dispatch(session, SYSTEM, job_type("demo.noop"), {}, count=1_100)
+        service.dispatch(session, SYSTEM, job_type("demo.sleep"), {"seconds": 5}, count=3)
+    wanted = parse("type:demo.noop -args.seconds:5").to_json()
+    whole = run("heavy.export_jobs", FIRST, filter=wanted, format="json")
+    text = Path(str(whole["file"])).read_text()
+    jobs = json.loads(text)
+    assert len({job["id"] for job in jobs}) == len(jobs) == whole["rows"] == 1_100
+    if at:
+        from console.jobs.filters import Cursor
+
+        cut = files.result_folder(SECOND)
+        cut.mkdir(parents=True)
+        begun = "".join(text.splitlines(keepends=True)[: at + 1]).removesuffix(",\n").encode()
+        last = jobs[at - 1]
+        place = Cursor(datetime.fromisoformat(last["enqueued_at"]), last["id"]).encode()
+        (cut / "jobs.json").write_bytes(begun + b',\n{"half')
+        (cut / "checkpoint.json").write_text(json.dumps({"cursor": place, "rows": at, "bytes": len(begun)}))
+        again = run("heavy.export_jobs", SECOND, filter=wanted, format="json")
+        assert json.loads(Path(str(again["file"])).read_text()) == jobs
+
+
+def test_an_export_of_nothing_is_an_empty_list(sqlite_database: Engine, broker: object) -> None:
+    done = run("heavy.export_jobs", FIRST, type="nothing", format="json")
+    assert json.loads(Path(str(done["file"])).read_text()) == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}}", '{"conditions": [{"key": "nonsense", "value": "x"}]}', '{"state": ["x"]}', '{"back_to": "x"}', '{"conditions": [{"wrong": 1}]}'])
+def test_a_filter_that_cannot_be_is_refused_before_anything_runs(sqlite_database: Engine, text: str) -> None:
+    import tasks  # noqa: F401
+
+    with pytest.raises(InvalidInput):
+        job_type("heavy.export_jobs").validate({"filter": text})
 
 
 def test_thumbnails_leave_out_what_is_no_picture(sqlite_database: Engine, broker: object) -> None:
