@@ -206,6 +206,7 @@ class JobDetailAnswer(JobAnswer):
     group_id: str | None = Field(description="The group of a canvas that it was sent in.")
     chord_id: str | None = Field(description="The job that runs when all of its group are done.")
     unique_key: str | None
+    fingerprint: str | None = Field(description="Of a failed job: its failure group.")
 
 
 class Dispatched(Output):
@@ -303,6 +304,7 @@ def job_detail_answer(job: JobDetail) -> JobDetailAnswer:
         group_id=job.group_id,
         chord_id=job.chord_id,
         unique_key=job.unique_key,
+        fingerprint=job.fingerprint,
     )
 
 
