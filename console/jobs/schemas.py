@@ -228,6 +228,7 @@ class JobDetailAnswer(JobAnswer):
     chord_id: str | None = Field(description="The job that runs when all of its group are done.")
     unique_key: str | None
     usage: UsageAnswer | None = Field(None, description="What the running attempt uses; null: it is not told.")
+    fingerprint: str | None = Field(description="Of a failed job: its failure group.")
 
 
 class Dispatched(Output):
@@ -313,6 +314,7 @@ def job_detail_answer(job: JobDetail, hidden: Sequence[str] = (), usage: Usage |
         group_id=job.group_id,
         chord_id=job.chord_id,
         unique_key=job.unique_key,
+        fingerprint=job.fingerprint,
         usage=None if usage is None else UsageAnswer.model_validate(usage),
     )
 
