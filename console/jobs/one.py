@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 from console.audit.service import Actor, record
 from console.jobs import queries
 from console.jobs.queries import JobDetail
-from console.jobs.redaction import hidden_paths, redacted, redacted_text, rules_of
+from console.jobs.redaction import Path, redacted, redacted_text, rules_of
 from console.jobs.tree import written
 
 MAX_PATHS = 200
+INDENTED = 500_000
+"""Characters up to which JSON is indented."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,19 @@ def disclose(session: Session, actor: Actor, job_id: str, *, for_page: bool = Fa
 def without_secrets(job: JobDetail) -> Seen:
     """The same job as everybody may see it who may see jobs."""
     rules = rules_of(job.line.type)
-    hidden = [*hidden_paths(job.payload, rules), *(("result", *path) for path in hidden_paths(job.result, rules))]
-    arguments = None if job.arguments is None else redacted_text(job.arguments, rules)
-    return Seen(
-        replace(job, payload=redacted(job.payload, rules), result=redacted(job.result, rules), arguments=arguments),
-        [".".join(path) for path in hidden[:MAX_PATHS]],
+    in_payload: list[Path] = []
+    in_result: list[Path] = []
+    seen = replace(
+        job,
+        payload=redacted(job.payload, rules, hidden=in_payload),
+        result=redacted(job.result, rules, hidden=in_result),
+        arguments=None if job.arguments is None else redacted_text(job.arguments, rules),
     )
+    hidden = [*in_payload, *(("result", *path) for path in in_result)]
+    return Seen(seen, [".".join(path) for path in hidden[:MAX_PATHS]])
 
 
 def as_text(value: Any) -> str:
-    """JSON for a file that people open."""
-    return written(json.dumps(value, indent=2, ensure_ascii=False))
+    """JSON to read; in one line where it is large, since Python takes many times as long to indent it."""
+    text = json.dumps(value, ensure_ascii=False)
+    return written(text if len(text) > INDENTED else json.dumps(value, indent=2, ensure_ascii=False))

@@ -8,9 +8,9 @@ message or a traceback says is not looked through: no rule could tell a password
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
@@ -44,15 +44,19 @@ class Rules:
 
     paths: frozenset[Path] = frozenset()
     names: tuple[str, ...] = NAMES
+    is_sensitive: Callable[[str], bool] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_sensitive", _remembering(self.names))
 
     def hides(self, path: Path) -> bool:
         """Whether the value at this path is sensitive by itself; what it stands in may be, too.
 
         A path begins with `kwargs` or `args` in a payload; that of a result begins with the result's own names.
         """
-        if path and _is_sensitive(path[-1][:200], self.names):
+        if path and not path[-1].isdigit() and self.is_sensitive(path[-1][:200]):
             return True
-        return path[:1] == ("kwargs",) and any(_fits(path[1:], known) for known in self.paths)
+        return bool(self.paths) and path[:1] == ("kwargs",) and any(_fits(path[1:], known) for known in self.paths)
 
 
 def rules_of(job_type: str) -> Rules:
@@ -61,25 +65,22 @@ def rules_of(job_type: str) -> Rules:
     return Rules(frozenset() if kind is None else _paths_of(kind.schema), _names(settings().sensitive))
 
 
-def redacted(value: Any, rules: Rules, path: Path = ()) -> Any:
-    """The value with each sensitive one replaced by `HIDDEN`. Nothing (null) has nothing to hide."""
+def redacted(value: Any, rules: Rules, path: Path = (), hidden: list[Path] | None = None) -> Any:
+    """The value with each sensitive one replaced by `HIDDEN`. Nothing (null) has nothing to hide.
+
+    `hidden`: a list that gets the paths of what was replaced.
+    """
     if path and value is not None and rules.hides(path):
+        if hidden is not None:
+            hidden.append(path)
         return HIDDEN
     if isinstance(value, dict):
-        return {key: redacted(item, rules, (*path, str(key))) for key, item in value.items()}
+        return {key: redacted(item, rules, (*path, str(key)), hidden) for key, item in value.items()}
     if isinstance(value, list):
-        return [redacted(item, rules, (*path, str(number))) for number, item in enumerate(value)]
+        if not rules.paths and not any(isinstance(item, dict | list) for item in value):
+            return value  # numbers of a list are no names; there may be a million
+        return [redacted(item, rules, (*path, str(number)), hidden) for number, item in enumerate(value)]
     return value
-
-
-def hidden_paths(value: Any, rules: Rules, path: Path = ()) -> Iterator[Path]:
-    """Where `redacted` replaces something."""
-    if path and value is not None and rules.hides(path):
-        yield path
-    elif isinstance(value, dict | list):
-        items: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, item in items:
-            yield from hidden_paths(item, rules, (*path, str(key)))
 
 
 def restored(edited: Any, original: Any, rules: Rules, path: Path = ()) -> Any:
@@ -99,7 +100,7 @@ def redacted_text(text: str, rules: Rules) -> str:
 
     def hide(found: re.Match[str]) -> str:
         name = found["name"].strip("'\"")
-        return f"{found['name']}{found['is']}{HIDDEN}" if _is_sensitive(name, rules.names) else found[0]
+        return f"{found['name']}{found['is']}{HIDDEN}" if rules.is_sensitive(name[:200]) else found[0]
 
     return _NAMED.sub(hide, text)
 
@@ -109,7 +110,12 @@ def _names(more: str) -> tuple[str, ...]:
     return (*NAMES, *filter(None, (name.strip() for name in more.split(","))))
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=64)
+def _remembering(names: tuple[str, ...]) -> Callable[[str], bool]:
+    """`_is_sensitive` for these names: a payload has few keys, each of them many times."""
+    return lru_cache(maxsize=4_096)(partial(_is_sensitive, names=names))
+
+
 def _is_sensitive(key: str, names: tuple[str, ...]) -> bool:
     """Whether a sensitive name stands in the key as whole words: `cardNumber` and `card` do, `discard` does not.
 
