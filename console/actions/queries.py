@@ -16,6 +16,7 @@ from console.jobs.filters import Cursor, JobFilter
 from console.jobs.models import JobStatus
 from console.jobs.queries import LINE_COLUMNS, JobLine, line_of
 from console.jobs.rules import ENDED, State
+from console.jobs.search.language import format_filter
 
 AS_ASKED = timedelta(minutes=1)
 _BOTH = frozenset({State.FAILED, State.RETRYABLE})
@@ -147,10 +148,7 @@ def words_of(wanted: JobFilter) -> list[str]:
     said += [f"queue {wanted.queue}"] if wanted.queue else []
     said += [f"type {wanted.type}"] if wanted.type else []
     said += [f"contains “{wanted.text}”"] if wanted.text else []
-    said += [
-        f"{'not ' if one.negated else ''}{one.key}{'' if one.compare == '=' else ' ' + one.compare} {one.value}"
-        for one in wanted.conditions
-    ]
+    said += [format_filter(JobFilter(conditions=wanted.conditions))] if wanted.conditions else []
     said += [f"enqueued from {wanted.after:%Y-%m-%d %H:%M:%S} UTC"] if wanted.after else []
     said += [f"enqueued until {wanted.before:%Y-%m-%d %H:%M:%S} UTC"] if wanted.before else []
     return [*said, "upkeep too"] if wanted.internal else said

@@ -16,8 +16,7 @@ from console.actions.rules import DESTRUCTIVE, Kind, parse_rate
 from console.actions.schemas import action_answer
 from console.actor import Actor
 from console.commands import output, planned
-from console.commands.context import examples, job_options, operator, require_database
-from console.jobs.filters import JobFilter
+from console.commands.context import examples, job_options, jobs_of, operator, require_database
 
 Verb = Callable[[Session, Actor, str], Any]
 
@@ -47,11 +46,11 @@ def actions() -> None:
 @click.option("--dry-run", is_flag=True, help="Say how many jobs and how long, and do nothing.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 def start(
-    kind: str, queue: str, type_: str, text: str, *, yes: bool, dry_run: bool, is_json: bool, **given: Any
+    kind: str, queue: str, type_: str, text: str, filter_: str, *, yes: bool, dry_run: bool, is_json: bool, **given: Any
 ) -> None:
     """Begin an action: retry or flush failed jobs, or cancel waiting ones. Without options it means them all."""
     require_database()
-    plan = planned.plan_of(Kind(kind), JobFilter(queue=queue, type=type_, text=text), given)
+    plan = planned.plan_of(Kind(kind), jobs_of(queue, type_, text, filter_), given)
     if dry_run:
         planned.show_estimate(plan, is_json=is_json)
     elif plan.kind in DESTRUCTIVE and not yes:

@@ -33,7 +33,7 @@ def _given() -> list[service.Given]:
     """The files of the form. Raises `InvalidInput` for anything else in it."""
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMediaType("Send the files as a form: Content-Type: multipart/form-data.")
-    if others := sorted({*request.form, *request.files} - {FIELD}):
+    if others := sorted({name or "" for name in (*request.form, *request.files)} - {FIELD}):
         said = [{"field": name, "message": f"Is not known. Known: {FIELD}."} for name in others]
         raise InvalidInput(f"{others[0]}: is not known.", said)
     return [service.Given(file.filename or "", file.stream) for file in request.files.getlist(FIELD)]

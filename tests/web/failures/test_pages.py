@@ -13,6 +13,8 @@ import pytest
 from console import clock, db
 from console.actor import SYSTEM
 from console.deploys import service as deploys
+from console.jobs import bulk
+from console.jobs.filters import Condition, JobFilter
 from console.jobs.models import JobStatus
 from console.jobs.rules import State
 from tests.web.conftest import Browser, page, said
@@ -124,7 +126,7 @@ def test_a_group_shows_its_latest_example_with_folded_frames(support: Browser, f
 
 def test_a_group_whose_jobs_are_gone_stays(admin: Browser, fail: Callable[..., str]) -> None:
     group = fail(2)
-    admin.submit("/jobs/flushes", confirm="flush", group=group, state="FAILED")
+    bulk.do_to_all(db.writing, bulk.FLUSH, SYSTEM, JobFilter(conditions=(Condition("group", group),)))
     shown = said(admin.get(f"/failures/{group}"))
     assert "None of its jobs is stored any more" in shown
     assert "0 jobs not retried" in shown
@@ -156,7 +158,7 @@ def test_every_range_counts_what_happened_in_it(support: Browser, fail: Callable
 def test_the_group_leads_to_its_jobs_and_to_their_retry(support: Browser, fail: Callable[..., str]) -> None:
     group = fail(3)
     fail(2, function="refund")
-    listed = page(support.get(f"/jobs?group={group}")).select("#job-table tbody tr")
+    listed = page(support.get(f"/jobs?q=group:{group}")).select("#job-table tbody tr")
     assert len(listed) == 3
     retry = page(support.get(f"/failures/{group}")).select_one("[data-key=retry]")
     assert retry is not None

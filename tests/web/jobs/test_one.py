@@ -132,7 +132,7 @@ def test_it_goes_through_the_list_that_it_was_opened_from(support: Browser, job:
         for number in range(5)
     ]  # newest first
     links = [str(row["data-href"]) for row in page(support.get("/jobs?state=FAILED")).select("tr[data-href]")]
-    assert links == [f"/jobs/{ids[n]}?of=state%3DFAILED" for n in (0, 1, 3, 4)]
+    assert links == [f"/jobs/{ids[n]}?of=q%3Dstate%253Afailed" for n in (0, 1, 3, 4)]
 
     def around(number: int, of: str = "state%3DFAILED") -> list[str]:
         shown = page(support.get(f"/jobs/{ids[number]}?of={of}"))

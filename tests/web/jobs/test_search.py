@@ -13,6 +13,7 @@ from console.access.rules import Role
 from console.audit.models import AuditEntry
 from console.jobs.models import JobStatus, SavedSearch
 from console.jobs.rules import State
+from tests.factories.actions import work
 from tests.web.conftest import Browser, page, said
 
 
@@ -90,7 +91,10 @@ def test_a_search_that_is_not_understood_acts_on_nothing(support: Browser, made:
 
 
 def test_all_that_match_are_retried(support: Browser, made: None) -> None:
-    support.submit("/jobs/retries", all="1", q="args.user_id:42")
+    form = page(support.get("/actions/new?kind=retry&q=args.user_id:42")).select("#action-form input[name]")
+    sent = {str(field["name"]): str(field.get("value", "")) for field in form if field["name"] != "csrf_token"}
+    support.submit("/actions", **sent)
+    work()
     with db.reading() as session:
         assert {job.id for job in session.query(JobStatus).filter(JobStatus.retried_as.is_not(None))} == {"mail"}
 
