@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -166,8 +165,9 @@ def test_the_group_leads_to_its_jobs_and_to_their_retry(support: Browser, fail: 
     assert form is not None
     assert "Retry 3 jobs?" in form.get_text()
     fields = {str(field["name"]): str(field["value"]) for field in form.select("input[type=hidden]") if field["name"] != "csrf_token"}
-    sent = support.submit("/jobs/retries", **fields)
-    assert parse_qs(urlsplit(sent.headers["Location"]).query)["group"] == [group]
+    sent = support.submit("/actions", **fields)
+    assert f"group:{group}" in said(support.get(sent.headers["Location"]))
+    work()
     with db.reading() as session:
         states = [job.state for job in session.query(JobStatus).filter_by(fingerprint=group)]
         others = session.query(JobStatus).filter(JobStatus.fingerprint != group, JobStatus.retried_as.is_not(None)).count()
