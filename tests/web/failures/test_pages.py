@@ -16,6 +16,7 @@ from console.jobs import bulk
 from console.jobs.filters import Condition, JobFilter
 from console.jobs.models import JobStatus
 from console.jobs.rules import State
+from tests.factories.actions import work
 from tests.web.conftest import Browser, page, said
 
 
