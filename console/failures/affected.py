@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from console.failures.rules import is_secret
+from console.jobs.redaction import Rules
 
 MAX_KEYS = 12
 MAX_VALUES = 5
@@ -33,14 +33,14 @@ class Values:
         return any(n > 1 for _, n in self.top) or self.jobs == 1
 
 
-def common_values(payloads: Iterable[str | None]) -> list[Values]:
+def common_values(payloads: Iterable[str | None], rules: Rules) -> list[Values]:
     """What the top-level keys of these payloads hold; keys whose values are shared by most come first.
 
-    Lists and objects count by their length. Keys that name secrets are left out.
+    Lists and objects count by their length. What `rules` hide is left out.
     """
     counts: dict[str, Counter[str]] = {}
     for text in payloads:
-        for key, value in _items(text):
+        for key, value in _items(text, rules):
             if key in counts or len(counts) < 200:
                 counts.setdefault(key, Counter())[_shown(value)] += 1
     found = [
@@ -51,7 +51,7 @@ def common_values(payloads: Iterable[str | None]) -> list[Values]:
     return found[:MAX_KEYS]
 
 
-def _items(text: str | None) -> Iterable[tuple[str, Any]]:
+def _items(text: str | None, rules: Rules) -> Iterable[tuple[str, Any]]:
     try:
         payload = json.loads(text or "")
     except ValueError:
@@ -62,7 +62,7 @@ def _items(text: str | None) -> Iterable[tuple[str, Any]]:
     if isinstance(args, list):
         yield from ((f"argument {n}", value) for n, value in enumerate(args[:MAX_KEYS], 1))
     if isinstance(kwargs, dict):
-        yield from ((key[:MAX_LENGTH], value) for key, value in kwargs.items() if not is_secret(key))
+        yield from ((key[:MAX_LENGTH], value) for key, value in kwargs.items() if not rules.hides(("kwargs", key)))
 
 
 def _shown(value: Any) -> str:

@@ -16,6 +16,7 @@ from console.failures.affected import Values, common_values
 from console.failures.rules import AGES, GroupState, Sort, standing
 from console.jobs.groups import EVER, HOUR_MS, hour_of
 from console.jobs.models import OPEN, FailureGroup, FailureTally, JobCount, JobStatus
+from console.jobs.redaction import rules_of
 from console.jobs.rules import FAILURES, State
 
 COUNT_LIMIT = 1_000
@@ -174,14 +175,14 @@ def count_jobs(session: Session, fingerprint: str) -> Counted:
 def alike(session: Session, fingerprint: str) -> Alike:
     """What the newest failures of a group have in common."""
     payload = func.substr(JobStatus.payload, 1, LONGEST_PAYLOAD)  # one that is cut is no JSON, and so not looked into
-    newest = select(payload, JobStatus.worker).where(JobStatus.fingerprint == fingerprint)
+    newest = select(payload, JobStatus.worker, JobStatus.type).where(JobStatus.fingerprint == fingerprint)
     rows = session.execute(newest.order_by(JobStatus.enqueued_at.desc()).limit(NEWEST)).all()
     workers: dict[str, int] = {}
     for row in rows:
         if row.worker:
             workers[row.worker] = workers.get(row.worker, 0) + 1
     most_first = sorted(workers.items(), key=lambda item: (-item[1], item[0]))[:10]
-    return Alike(len(rows), common_values(row[0] for row in rows), most_first)
+    return Alike(len(rows), common_values((row[0] for row in rows), rules_of(rows[0].type if rows else "")), most_first)
 
 
 def matrix(session: Session, *, open_only: bool = False) -> Matrix:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,11 +13,6 @@ MAX_NOTE = 10_000
 MAX_RUNBOOK = 2_000
 LONGEST_IGNORE = timedelta(days=3_660)
 MOST_IGNORED = 1_000_000_000
-_SECRET = re.compile(
-    r"passw|passphrase|secret|token|api.?key|private.?key|authori[sz]ation|credential|cookie|session.?id|card.?number"
-    r"|\bcvv|\bcvc|\biban|\bssn|\bpin\b",
-    re.IGNORECASE,
-)
 
 
 class GroupState(StrEnum):
@@ -96,8 +90,3 @@ def is_runbook(address: str) -> bool:
         return False
     is_line = address.isprintable() and " " not in address and len(address) <= MAX_RUNBOOK
     return is_line and parts.scheme in ("http", "https") and has_host
-
-
-def is_secret(key: str) -> bool:
-    """Whether the values of a payload's key are not to be counted and shown."""
-    return _SECRET.search(key) is not None
