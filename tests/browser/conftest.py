@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +37,9 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("CELERIAC_", "BROKER_", "DATABASE_"))}
 
 
-@pytest.fixture(scope="session")
-def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """Started once for all tests of the browser."""
-    data = tmp_path_factory.mktemp("console")
+@contextmanager
+def started(data: Path) -> Iterator[Console]:
+    """A console on its own data, for the length of the block."""
     port = ports.find_free()
     command = [sys.executable, "-P", "-m", "console", "up", "--data", str(data), "--port", str(port)]
     output = data / "up.out"
@@ -56,3 +56,10 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     finally:
         process.terminate()
         process.wait(60)
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """Started once for all tests of the browser."""
+    with started(tmp_path_factory.mktemp("console")) as running:
+        yield running
