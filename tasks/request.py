@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from random import Random
 from typing import Any
 
@@ -14,6 +15,7 @@ from console.tracking.events import Event, Kind
 from console.tracking.hooks import error_data, event_in_main, now_ms
 from tasks.job import Job, plan_retry
 
+log = logging.getLogger(__name__)
 _random = Random()
 
 
@@ -33,6 +35,15 @@ class JobRequest(Request):
             }
             tracker().emit(self._event(Kind.LOST, data))
         return super().on_failure(exc_info, send_failed_event, return_ok)
+
+    def acknowledge(self) -> None:
+        """kombu takes a channel's connection away when it loses the broker; the message then comes again by itself."""
+        try:
+            super().acknowledge()
+        except AttributeError:
+            if self.message.channel.connection is not None:
+                raise
+            log.warning("job %s could not be acknowledged: the broker is gone; it will be delivered again", self.id)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """A hard time limit ends the child without a word; the retry policy decides as after any failure."""

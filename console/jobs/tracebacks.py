@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 _FRAME = re.compile(r'^  File "(?P<path>[^"]+)", line (?P<line>\d+)(?:, in (?P<name>.+))?', re.MULTILINE)
-_LIBRARY = re.compile(r"(^|/)(site-packages|dist-packages|lib/python3[^/]*|<frozen [^>]*>)/|^<frozen ")
+_LIBRARY = re.compile(
+    r"(^|/)(site-packages|dist-packages|lib/python3[^/]*|<frozen [^>]*>)/|^<frozen |(^|/)tasks/job\.py$"
+)
+"""Libraries, and what of ours every job runs through."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,12 +155,23 @@ class JobLogs(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Takes a record, if a job is running where it was made."""
+        if logging.lastResort and record.levelno >= logging.lastResort.level and self._is_alone(record.name):
+            logging.lastResort.handle(record)  # as if we were not here
         try:
             self._take(record)
         except SoftTimeLimitExceeded:
             raise
         except Exception:  # noqa: BLE001, S110  whatever is wrong with a line, the host's job goes on
             pass
+
+    def _is_alone(self, name: str) -> bool:
+        """Whether the host has set up nobody else to hear a logger: then Python prints warnings by itself."""
+        logger: logging.Logger | None = logging.getLogger(name)
+        while logger is not None:
+            if any(handler is not self for handler in logger.handlers):
+                return False
+            logger = logger.parent if logger.propagate else None
+        return True
 
     def _take(self, record: logging.LogRecord) -> None:
         if record.name in NOT_KEPT or record.name.startswith(OURS):

@@ -106,8 +106,9 @@ function connect() {
   };
   opened.addEventListener("state", (event) => {
     if (event.data !== "live") return lost();
-    // What changed while there was no connection is not told again.
-    if (sign.dataset.state === "reconnecting") changed();
+    // What changed while there was no connection is not told again; of a job that may be its last word.
+    const isFirst = !connected && root.dataset.live.includes("job:");
+    if (isFirst || sign.dataset.state === "reconnecting") changed();
     connected = true;
     return show();
   });
