@@ -37,7 +37,7 @@ class JobRequest(Request):
         return super().on_failure(exc_info, send_failed_event, return_ok)
 
     def acknowledge(self) -> None:
-        """kombu takes a channel's connection away when it loses the broker; the message then comes again by itself."""
+        """Kombu takes a channel's connection away when it loses the broker; the message then comes again by itself."""
         try:
             super().acknowledge()
         except AttributeError:

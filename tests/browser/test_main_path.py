@@ -61,7 +61,7 @@ def test_a_jobs_page_shows_its_progress_move_without_reloading(page: Page, conso
     job_id = console.run("dispatch", "demo.progress", "--payload", '{"chunks": 20, "seconds_each": 0.4}')
     page.goto(f"{console.url}/jobs/{job_id}")
     page.evaluate("window.isTheSamePage = true")
-    bar = page.locator("#job progress")
+    bar = page.get_by_role("progressbar", name="Progress")
     expect(bar).to_be_attached(timeout=15_000)
     seen = set()
     while len(seen) < 4:

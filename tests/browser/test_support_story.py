@@ -71,7 +71,7 @@ def test_from_a_complaint_to_the_retry_of_all_like_it(support: Console, page: Pa
     page.fill("[name=email]", "help@example.com")
     page.fill("[name=password]", PASSWORD)
     page.click("button[type=submit]")
-    expect(page.locator("main")).to_be_visible()
+    page.wait_for_url(lambda url: "sign-in" not in url)  # and until its scripts are there
     clicks = 0
 
     page.keyboard.press("/")
