@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from flask import Blueprint, flash, render_template, request, url_for
-from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from console import clock, ids
+from console import ids
 from console.access.idempotency import MAX_LENGTH, claim
 from console.access.rules import Permission
 from console.actions import forms, queries, service
@@ -20,7 +19,7 @@ from console.config import settings
 from console.errors import Conflict, InvalidInput
 from console.jobs import queries as job_queries
 from console.jobs.filters import Cursor
-from console.jobs.search.shown import Shown, shown
+from console.jobs.views import search_of
 from console.presence import alive
 from console.web import database, htmx
 from console.web.permissions import current_actor, requires
@@ -59,7 +58,7 @@ def create() -> tuple[str, int] | Response:
     """Begins an action; sent twice, the same form leads to the same one."""
     kind = forms.parse_kind(request.form.get("kind", ""))
     check_may(kind)
-    filled = forms.parse(kind, forms.counted(_search(request.form).wanted, request.form), request.form)
+    filled = forms.parse(kind, forms.counted(search_of(request.form).wanted, request.form), request.form)
     if filled.plan is None:
         return _form(kind, filled.errors), 422
     key = request.form.get("key", "")
@@ -144,10 +143,6 @@ def _ask(action_id: str, verb: Verb, told: str) -> Response:
     return htmx.go(url_for("actions.show", action_id=action_id))
 
 
-def _search(given: MultiDict[str, str]) -> Shown:
-    return shown(given.get("q", ""), given.to_dict(flat=False), clock.now(), instead=request.method == "GET")
-
-
 def _form(kind: Kind, errors: dict[str, str]) -> str:
     """The form, with what would be done in numbers. It carries which jobs were counted, to be done to no others."""
     given = request.form or request.args
@@ -155,7 +150,7 @@ def _form(kind: Kind, errors: dict[str, str]) -> str:
         rate = parse_rate(given.get("rate", ""))
     except InvalidInput:
         rate = None
-    search = _search(given)
+    search = search_of(given)
     return render_template(
         "actions/new.html",
         kind=kind,

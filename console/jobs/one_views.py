@@ -180,7 +180,7 @@ def _neighbours(job: JobDetail) -> Neighbours | None:
     if query is None:
         return None
     try:
-        wanted = views.wanted_by(MultiDict(parse_qsl(query, max_num_fields=50)))
+        wanted = views.search_of(MultiDict(parse_qsl(query, max_num_fields=50))).wanted
         return neighbours_of(database.session(), wanted, job.line)
     except (CeleriacError, ValueError):
         return None

@@ -34,7 +34,7 @@ def index() -> Response | tuple[str, int]:
     """Jobs, newest first. htmx gets the list alone."""
     template = "jobs/_list.html" if htmx.is_fragment() else "jobs/index.html"
     try:
-        search = _search(request.args)
+        search = search_of(request.args)
     except InvalidInput as error:
         return _misunderstood(template, error)
     session = database.session()
@@ -96,7 +96,7 @@ def _here(**more: str | None) -> str:
 def newer_show() -> dict[str, int]:
     """How many matching jobs came after the one at the top of a list."""
     top = Cursor.decode(request.args.get("top", ""))
-    return {"count": queries.newer_than(database.session(), _search(request.args).wanted, top) if top else 0}
+    return {"count": queries.newer_than(database.session(), search_of(request.args).wanted, top) if top else 0}
 
 
 
@@ -126,8 +126,11 @@ def _picked() -> list[str]:
     raise InvalidInput("No job is selected. Go back and select some, or use the page that acts on all that match.")
 
 
-def _search(given: MultiDict[str, str]) -> Shown:
-    """What a form says beside `q` stands in place of it; what is acted on is said once. Raises `InvalidInput`."""
+def search_of(given: MultiDict[str, str]) -> Shown:
+    """The search of an address or a form. What is said beside `q` stands in place of it; what is acted on is said once.
+
+    Raises `InvalidInput`.
+    """
     return shown(given.get("q", ""), given.to_dict(flat=False), clock.now(), instead=request.method == "GET")
 
 
@@ -140,9 +143,4 @@ def _told(outcome: Outcome, verb: str, refusal: str) -> Response:
 def _done(message: str) -> Response:
     """Back to where the person was, with what happened."""
     flash(message, "success")
-    return htmx.go(url_for("jobs.index", q=_search(request.form).q or None))
-
-
-def wanted_by(given: MultiDict[str, str]) -> JobFilter:
-    """The filter of a list's address, for the pages that go through that list. Raises `InvalidInput`."""
-    return _search(given).wanted
+    return htmx.go(url_for("jobs.index", q=search_of(request.form).q or None))
