@@ -1,4 +1,4 @@
-"""Messages that cannot be read at all: Celery drops them with a log line, we keep what they were."""
+"""The worker's end of the broker: messages that cannot be read, cancelled jobs, holds on jobs, lost connections."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ class JobConsumer(Consumer):
         """The body can be read, but is no job."""
         self._report(message, exc)
         super().on_invalid_task(body, message, exc)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Kombu puts held jobs back as it closes a channel, and stumbles when that has lost its connection before.
+
+        The broker delivers them again by itself, so this is no reason to end the worker.
+        """
+        try:
+            super().on_connection_error_after_connected(exc)
+        except AttributeError as error:
+            log.warning("what is left of the lost connection to the broker could not be closed: %s", error)
 
     def _report(self, message: Any, exc: Exception) -> None:
         headers = message.headers or {}

@@ -42,8 +42,8 @@ from tasks.app import app
 from tasks.errors import InvalidPayload, KilledItsWorker, MemoryLimitExceeded, PermanentFailure
 from tasks.memory import memory_limit
 
-MAX_DELIVERIES = 3
-"""How often an attempt is begun again after its process died, before the job counts as what kills it."""
+MAX_DELIVERIES = 5
+"""How often an attempt is begun again, before the job counts as what kills its process."""
 SOFT_BEFORE_HARD_S = 5
 PROGRESS_EVERY_S = 0.5
 KEEP_TRYING_S = 2.0
@@ -178,7 +178,7 @@ class Job(Task):
         deliveries = run_of(self.request) - int(getattr(self.request, "celeriac_run", None) or 0)
         if deliveries >= MAX_DELIVERIES:
             raise KilledItsWorker(
-                f"The process that ran this job died {deliveries} times in a row, so it is not started again."
+                f"This attempt was begun {deliveries} times and its process never told of an end, so it is not begun again."
             )
         try:
             return self.schema.model_validate(kwargs)

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from console import clock, db
 from console.audit.service import SYSTEM
 from console.embedded.valkey import Valkey
 from console.jobs import queries, service
 from console.jobs.filters import JobFilter
+from console.jobs.models import JobStatus
 from console.jobs.queries import JobDetail
 from console.jobs.registry import job_type
 from console.jobs.rules import State
@@ -61,10 +62,17 @@ def counts() -> dict[State, int]:
         return queries.count_by_state(session, JobFilter())
 
 
+def failures() -> list[tuple[str, str | None, str]]:
+    """Of a few jobs that failed: why, and what they went through."""
+    with db.reading() as session:
+        chosen = select(JobStatus.type, JobStatus.error_message, JobStatus.timeline)
+        return [(*row,) for row in session.execute(chosen.where(JobStatus.fingerprint.is_not(None)).limit(3))]
+
+
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     limit = clock.monotonic() + seconds
     while not condition():
-        assert clock.monotonic() < limit, counts()
+        assert clock.monotonic() < limit, str((counts(), failures()))
         time.sleep(0.1)
 
 
