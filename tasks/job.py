@@ -178,7 +178,7 @@ class Job(Task):
         deliveries = run_of(self.request) - int(getattr(self.request, "celeriac_run", None) or 0)
         if deliveries >= MAX_DELIVERIES:
             raise KilledItsWorker(
-                f"This attempt was begun {deliveries} times and its process never told of an end, so it is not begun again."
+                f"This attempt was begun {deliveries} times and no process told of its end, so it is not begun again."
             )
         try:
             return self.schema.model_validate(kwargs)
