@@ -79,6 +79,7 @@ class JobStatus(Base):
             "ix_job_status_action",
             "action_id",
             "state",
+            "enqueued_at",
             postgresql_where=text("action_id IS NOT NULL"),
             sqlite_where=text("action_id IS NOT NULL"),
         ),
