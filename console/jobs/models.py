@@ -322,6 +322,7 @@ def _flushed(name: str, of: type[Base]) -> Table:
 
 flushed_job = _flushed("flushed_job", JobStatus)
 flushed_attempt = _flushed("flushed_attempt", JobAttempt)
+flushed_log = _flushed("flushed_log", JobLog)
 
 
 def columns() -> list[Any]:
