@@ -117,7 +117,7 @@ def _flushed(now: datetime) -> Iterator[Removed]:
         with db.writing() as session:
             gone = archive.delete_old(session, now, BATCH)
         if gone:
-            yield Counter({("flushed jobs and attempts", ""): gone})
+            yield Counter({("flushed jobs, attempts and logs", ""): gone})
 
 
 def _rollups(now: datetime) -> Iterator[Removed]:
