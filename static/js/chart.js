@@ -97,9 +97,11 @@ const deployMarks = {
       const width = ctx.measureText(text).width;
       const begin = Math.min(x + 4, right - width);
       if (begin < free) continue;
-      // The name stands on its own ground, else a line that runs through it makes it hard to read.
+      // The name stands on a ground that pales a line running through it, but does not hide it.
+      ctx.globalAlpha = 0.75;
       ctx.fillStyle = token("--surface");
       ctx.fillRect(begin - 2, top, width + 4, 14);
+      ctx.globalAlpha = 1;
       ctx.fillStyle = token("--ink-2");
       ctx.fillText(text, begin, top + 10);
       free = begin + width + 8;
