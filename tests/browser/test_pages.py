@@ -125,6 +125,43 @@ def test_every_page_is_accessible_and_fits(
     assert wrong == []
 
 
+def is_in_sight(page: Page, selector: str) -> bool:
+    """Whether it lies between the edges of the page, and of the panel that it stands in."""
+    script = """(found) => {
+      const box = found.getBoundingClientRect();
+      const panel = (found.closest(".panel") ?? document.body).getBoundingClientRect();
+      return box.width > 0 && box.left >= panel.left && box.right <= Math.min(panel.right, innerWidth);
+    }"""
+    return bool(page.locator(selector).first.evaluate(script))
+
+
+def test_menus_and_numbers_of_tables_are_in_sight(browser: Browser, console: Console, signed_in: Any, failed_job: str) -> None:
+    for width in (PHONE, 820, 1100, LAPTOP, 1440):
+        context = opened(browser, signed_in, width, "light")
+        page = context.new_page()
+        page.goto(f"{console.url}/jobs")
+        for menu in ("More filters", "Saved", "Columns", "Export"):
+            page.locator("summary", has_text=menu).click()
+            assert is_in_sight(page, "details[open] > .drop-body"), (menu, width)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (menu, width)
+            page.keyboard.press("Escape")
+        page.goto(f"{console.url}/failures/matrix")
+        assert is_in_sight(page, ".matrix td:not(.blank) a"), width
+        page.goto(f"{console.url}/?range=1h")
+        assert is_in_sight(page, "[aria-labelledby=failing-title] td:last-child"), width
+        context.close()
+
+
+def test_a_deploy_mark_is_removed_after_a_question(page_of: Page, console: Console) -> None:
+    console.run("deploys", "add", "9.9.9")
+    page_of.goto(f"{console.url}/deploys")
+    row = page_of.locator("tr", has_text="9.9.9")
+    row.locator("summary").click()
+    expect(row).to_be_visible()
+    row.get_by_role("button", name="Remove the mark").click()
+    expect(row).to_have_count(0)
+
+
 def test_lines_of_a_job_appear_while_it_runs_and_can_be_narrowed(page_of: Page, console: Console) -> None:
     made = console.run("dispatch", "demo.log", "--payload", '{"lines": 100, "seconds_each": 0.1}')
     page_of.goto(f"{console.url}/jobs/{made}")
