@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
 from console import clock
 from tests.browser.conftest import Console
@@ -55,19 +55,13 @@ def logging_job(console: Console) -> str:
 
 
 @pytest.fixture(scope="module")
-def signed_in(browser: Browser, console: Console, failed_job: str) -> Any:
-    """The cookies of the admin, signed in once."""
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(f"{console.url}/sign-in")
-    page.fill("[name=email]", "admin@localhost")
-    page.fill("[name=password]", console.password)
-    page.click("button[type=submit]")
-    page.goto(f"{console.url}/jobs/{failed_job}")
-    expect(page.locator("#job")).to_contain_text("Retryable", timeout=FAILS_WITHIN_MS)
-    state = context.storage_state()
-    context.close()
-    return state
+def signed_in(browser: Browser, console: Console, failed_job: str, admin_cookies: StorageState) -> StorageState:
+    """The cookies of the admin, once there is a job that failed."""
+    with browser.new_context(storage_state=admin_cookies) as context:
+        page = context.new_page()
+        page.goto(f"{console.url}/jobs/{failed_job}")
+        expect(page.locator("#job")).to_contain_text("Retryable", timeout=FAILS_WITHIN_MS)
+    return admin_cookies
 
 
 def group_of(console: Console) -> str:

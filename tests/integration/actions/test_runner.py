@@ -99,7 +99,7 @@ def test_jobs_that_come_later_are_not_meant() -> None:
 
 
 def test_a_state_that_it_is_not_possible_for_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="possible for no job"):
+    with pytest.raises(InvalidInput, match="chosen states"):
         begin(wanted=JobFilter((State.COMPLETED,)))
 
 
