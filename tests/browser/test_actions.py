@@ -52,7 +52,7 @@ def test_a_flush_is_confirmed_by_typing_and_undone_by_a_click(page: Page, consol
     page.goto(f"{console.url}/jobs?state=FAILED&text=to+go")
     expect(page.locator(".filters .total")).to_contain_text("3 jobs", timeout=SOON_MS)
     page.reload()
-    page.get_by_text("Delete all…").click()
+    page.get_by_text("Flush all…").click()
     page.click("#action-form button[type=submit]")
     expect(page.locator("#confirm:invalid")).to_be_visible()  # the browser says what is missing
     page.fill("#confirm", "flush")

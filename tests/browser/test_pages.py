@@ -276,6 +276,37 @@ def test_new_rows_do_not_move_what_is_being_read(page_of: Page, console: Console
     assert page_of.locator("#job-table tbody tr").first.get_attribute("id") != first
 
 
+def test_failures_are_counted_while_one_reads_and_writes(page_of: Page, console: Console) -> None:
+    group = group_of(console)
+    other = page_of.context.new_page()
+    other.goto(f"{console.url}/failures/{group}")
+    page_of.goto(f"{console.url}/failures?state=all")
+    row = page_of.locator(f'[data-row="{group}"]')
+    ever = row.locator("[data-label=ever]")
+    before = int(ever.inner_text())
+    on_page = other.locator(".facts dd a", has_text="job")
+    stored = int(on_page.first.inner_text().split()[0])
+    other.fill("#note", "half a th")
+    other.locator("#runbook").focus()
+    other.get_by_text("Ignore it for a while").click()
+    other.fill("[name=more]", "7")
+    for page in (page_of, other):
+        expect(page.locator("#live-state")).to_have_attribute("data-state", "live")
+    rows = page_of.locator("[data-row]").evaluate_all("(all) => all.map((row) => row.dataset.row)")
+    console.run("dispatch", "demo.fail", "--payload", '{"message": "%s"}' % ("unbreakable" * 40))
+    console.run("dispatch", "demo.fail", "--payload", '{"message": "never seen in this house"}')
+    expect(ever).to_have_text(str(before + 1), timeout=FAILS_WITHIN_MS)
+    fresh = page_of.locator("#failures-fresh")
+    expect(fresh).to_have_text("1 new group — show", timeout=FAILS_WITHIN_MS)
+    assert page_of.locator("[data-row]").evaluate_all("(all) => all.map((row) => row.dataset.row)") == rows
+    expect(on_page.first).to_have_text(f"{stored + 1} jobs", timeout=FAILS_WITHIN_MS)
+    expect(other.locator("#note")).to_have_value("half a th")
+    expect(other.locator("[name=more]")).to_be_visible()
+    expect(other.locator("[name=more]")).to_have_value("7")
+    fresh.click()
+    expect(page_of.locator("[data-row]").first).to_contain_text("never seen")
+
+
 def test_a_chosen_theme_and_a_narrow_rail_stay(page_of: Page, console: Console) -> None:
     page_of.goto(console.url)
     page_of.locator("[data-theme-toggle]").click()
