@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from console import clock, db
 from console.actor import SYSTEM
+from console.jobs import outbox
 from console.jobs.registry import INTERNAL_QUEUE
 from console.schedules.definition import Definition, Kind
 from console.schedules.models import Schedule, ScheduleVersion
@@ -30,6 +32,9 @@ BUILT_IN = (
 )
 
 
+LATE_AFTER = timedelta(hours=2)
+
+
 def id_of(definition: Definition) -> str:
     """The same in every database, so that two beats cannot make it twice."""
     return f"builtin:{definition.type}"[:36]
@@ -43,6 +48,20 @@ def ensure() -> None:
         with db.writing() as session:
             for one in missing:
                 _add(session, one)
+
+
+def again_at(session: Session, job_type: str, at: datetime) -> None:
+    """The next run comes at that time if it would come later: the last one did not get everything done."""
+    sooner = update(Schedule).where(Schedule.built_in, Schedule.type == job_type, Schedule.due_at > at)
+    session.execute(sooner.where(Schedule.state == "active").values(due_at=at))
+    outbox.wake_after_commit(session)
+
+
+def overdue(session: Session) -> dict[str, timedelta]:
+    """Built-in ones that nobody has fired for longer than `LATE_AFTER`, by job type, and for how long they are due."""
+    late = Schedule.due_at < clock.now() - LATE_AFTER
+    rows = session.scalars(select(Schedule).where(Schedule.built_in, late).order_by(Schedule.type))
+    return {row.type: clock.now() - row.due_at for row in rows if row.due_at is not None}
 
 
 def _add(session: Session, definition: Definition) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from console.errors import InvalidInput
 from console.schedules.recurrence import Unit
 
 MAX_NAME = 200
 MAX_EVERY = 100_000
+LAST_YEAR = 2_300
 MAX_CATCH_UP = 1_000
 
 
@@ -48,6 +50,15 @@ class CronDays(StrEnum):
     AND = "and"
 
 
+def _in_reach(at: datetime) -> datetime:
+    if not 1970 <= at.year <= LAST_YEAR:
+        raise ValueError(f"Use a time from 1970 to {LAST_YEAR}.")
+    return at
+
+
+At = Annotated[AwareDatetime, AfterValidator(_in_reach)]
+
+
 class Definition(BaseModel):
     """A schedule as people define it. Which fields its times need follows from the kind."""
 
@@ -62,12 +73,12 @@ class Definition(BaseModel):
     cron_days: CronDays = CronDays.OR
     every: int | None = Field(None, ge=1, le=MAX_EVERY)
     unit: Unit = "minutes"
-    anchor: AwareDatetime | None = None
+    anchor: At | None = None
     rrule: str | None = Field(None, max_length=500)
-    at: AwareDatetime | None = None
+    at: At | None = None
     timezone: str = Field("UTC", max_length=60)
-    starts_at: AwareDatetime | None = None
-    ends_at: AwareDatetime | None = None
+    starts_at: At | None = None
+    ends_at: At | None = None
     max_runs: int | None = Field(None, ge=1, le=1_000_000_000)
     jitter_s: int = Field(0, ge=0, le=86_400)
     blackouts: list[str] = Field(default_factory=list, max_length=20)

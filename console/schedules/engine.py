@@ -152,7 +152,9 @@ def _claim(
         row.pause_reason, row.paused_by, row.paused_at, row.paused_until = "", None, None, None
         record(session, SYSTEM, "schedules.resume", "schedule", row.id, name=row.name)
         return []
-    claim = timetable.claim(row.nominal_at or now, now, definition)
+    # Brought forward (`builtin.again_at`) it fires at that time, and at its own one later.
+    begins = min(row.nominal_at or now, row.due_at or now) if row.built_in else row.nominal_at or now
+    claim = timetable.claim(begins, now, definition)
     left = None if definition.max_runs is None else max(0, definition.max_runs - row.fired)
     times = claim.fire if left is None else claim.fire[:left]
     slots = _overlapping(session, row, definition, times, now, open_jobs)

@@ -204,6 +204,12 @@ def missed_since(session: Session, since: datetime) -> int:
     return int(session.scalar(query) or 0)
 
 
+def overdue_since(session: Session, since: datetime) -> int:
+    """How many runs' jobs had not ended by their time, of those that were due since then."""
+    query = select(func.count()).where(ScheduleFire.nominal_at >= since, ScheduleFire.overdue)
+    return session.scalar(query) or 0
+
+
 def list_fires(
     session: Session, schedule_id: str, before: datetime | None = None, limit: int = 50
 ) -> tuple[list[Fire], datetime | None]:
@@ -332,6 +338,14 @@ def usual_ms(session: Session, job_type: str, days: int = 7) -> float | None:
 def list_calendars(session: Session, limit: int = 200) -> list[BlackoutCalendar]:
     """The calendars of blackouts, by name."""
     return list(session.scalars(select(BlackoutCalendar).order_by(BlackoutCalendar.name).limit(limit)))
+
+
+def get_calendar(session: Session, name: str) -> BlackoutCalendar:
+    """One of them. Raises `NotFound`."""
+    found = session.get(BlackoutCalendar, name.strip())
+    if found is None:
+        raise NotFound(f"There is no calendar {name!r}.")
+    return found
 
 
 def view_of(row: Schedule) -> ScheduleView:

@@ -116,7 +116,7 @@ class Cron:
     def _parse(self, start: datetime) -> CronSim:
         try:
             return CronSim(self._text, start)
-        except CronSimError as error:
+        except (CronSimError, AssertionError, ValueError, IndexError) as error:
             raise wrong("cron", f"{error}: {' '.join(self._text.split())!r} is not a time that can come.") from None
 
     def after(self, at: datetime) -> datetime | None:

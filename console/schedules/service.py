@@ -36,8 +36,8 @@ def create_schedule(session: Session, actor: Actor, definition: Definition, *, f
         definition=definition.to_json(), ver=1, rev=0, state=planning.ACTIVE, fired=0, missed=0, pause_reason="",
         problem="", file=file, built_in=False, created_at=now, changed_at=now, changed_by=actor.name[:255],
     )  # fmt: skip
-    _check_name(session, definition.name, row.id)
     _plan(session, row, definition, now)
+    _check_name(session, definition.name, row.id)
     if row.nominal_at is None:
         raise wrong("kind", "This never fires: no time fits the rule, its bounds and blackouts.")
     session.add(row)
@@ -68,12 +68,12 @@ def edit_schedule(
     _check_owner(row, file)
     if row.built_in and (definition.name, definition.type) != (row.name, row.type):
         raise Conflict("A built-in schedule keeps its name and its job type.")
-    _check_name(session, definition.name, row.id)
     now = clock.now()
     row.name, row.type, row.kind = definition.name, definition.type, definition.kind
     row.definition, row.ver, row.problem = definition.to_json(), row.ver + 1, ""
     row.file = file or row.file
     _plan(session, row, definition, now)
+    _check_name(session, definition.name, row.id)
     _keep(session, actor, row, definition, why)
     _touch(row, actor, now)
     _tell(session, actor, "edit", row, version=row.ver, changes=changes(before, definition))
@@ -187,6 +187,10 @@ def changes(before: Definition, after: Definition) -> dict[str, list[Any]]:
 
 def _plan(session: Session, row: Schedule, definition: Definition, now: datetime) -> None:
     """Sets its cursor, after everything that can be wrong was looked at."""
+    for name in ("name", "type", "queue", "blackouts", "tags", "timezone"):
+        given = getattr(definition, name) or ""
+        if not "".join(given).isprintable():
+            raise wrong(name, "Use one line of printable characters.")
     making.check_payload(definition)
     if definition.ends_at and definition.starts_at and definition.ends_at < definition.starts_at:
         raise wrong("ends_at", "The end has to come after the start.")
@@ -196,8 +200,6 @@ def _plan(session: Session, row: Schedule, definition: Definition, now: datetime
 
 
 def _check_name(session: Session, name: str, schedule_id: str) -> None:
-    if not name.isprintable():
-        raise wrong("name", "Use one line of printable characters.")
     taken = session.scalar(select(Schedule.id).where(Schedule.name == name, Schedule.id != schedule_id))
     if taken is not None:
         raise InvalidInput(f"name: There is a schedule {name!r} already.", [{"field": "name", "message": "Taken."}])
