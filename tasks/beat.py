@@ -21,6 +21,7 @@ from console.jobs import due, missing, outbox
 from console.presence import Presence
 from console.schedules import builtin, engine
 from console.tracking import tracker
+from tasks.ping import Ping
 
 MAX_SLEEP_S = 1.0
 SWEEP_EVERY_S = 10.0
@@ -42,6 +43,7 @@ class DueScheduler(Scheduler):
         self._current_since: float | None = None
         self._missing: dict[str, int] = {}
         self._has_builtin = False
+        self._ping = Ping()
         self._presence = Presence("beat")
         self._stopping = threading.Event()
         self._actions: threading.Thread | None = None
@@ -137,6 +139,7 @@ class DueScheduler(Scheduler):
         self._watch_at = clock.monotonic() + WATCH_EVERY_S
         engine.start_waiting()
         engine.watch()
+        self._ping.tell()
 
     def _sleep(self) -> None:
         """Until the next due time, for at most `MAX_SLEEP_S`, or until somebody says that there is a sooner one."""

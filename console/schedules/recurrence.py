@@ -62,12 +62,7 @@ def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
     back = at.astimezone(zone)
     if back.replace(tzinfo=None) == local:
         return at
-    low, high = at - timedelta(hours=26), at + timedelta(hours=26)
-    before = low.astimezone(zone).utcoffset()
-    while high - low > timedelta(seconds=1):  # the clocks change at a whole second in between
-        middle = low + (high - low) // 2
-        low, high = (middle, high) if middle.astimezone(zone).utcoffset() == before else (low, middle)
-    return high.replace(microsecond=0)
+    return _change(at - timedelta(hours=26), at + timedelta(hours=26), zone)
 
 
 class Every:
@@ -109,8 +104,7 @@ class Cron:
             used[5], self._days = "*", CronSim(f"0 0 * * {weekdays}", datetime(2000, 1, 1, tzinfo=UTC))
         self.has_seconds = len(text.split()) == 6
         self._text = " ".join(used if self.has_seconds else used[1:])
-        # Of six fields cronsim treats no time as fixed.
-        self._is_fixed = self.has_seconds and not used[1].startswith("*") and not used[2].startswith("*")
+        self._is_fixed = not used[1].startswith("*") and not used[2].startswith("*")
         self._parse(datetime(2000, 1, 1, tzinfo=UTC))
 
     def _parse(self, start: datetime) -> CronSim:
@@ -120,7 +114,7 @@ class Cron:
             raise wrong("cron", f"{error}: {' '.join(self._text.split())!r} is not a time that can come.") from None
 
     def after(self, at: datetime) -> datetime | None:
-        """By `CronSim`, until the time is later: from within a repeated hour it may look back."""
+        """Of days that must fit both ways, the first time on one of them."""
         for _ in range(MAX_TRIES):
             found = self._next(at)
             if found is None or self._days is None or self._days.match_dow(found.astimezone(self._zone).date()):
@@ -130,13 +124,36 @@ class Cron:
         return None
 
     def _next(self, at: datetime) -> datetime | None:
-        local = at.astimezone(self._zone)
-        sim = self._parse(local.replace(tzinfo=None) if self._is_fixed else local)
-        for found in sim:
-            instant = instant_of(found, self._zone) if self._is_fixed else found.astimezone(UTC)
-            if instant > at:
+        """The library is asked on the wall clock only: it steps by hours; some clocks change by half of one."""
+        return self._fixed(at) if self._is_fixed else self._flowing(at)
+
+    def _fixed(self, at: datetime) -> datetime | None:
+        for found in self._parse(at.astimezone(self._zone).replace(tzinfo=None)):
+            if (instant := instant_of(found, self._zone)) > at:
                 return instant
         return None
+
+    def _flowing(self, at: datetime) -> datetime | None:
+        """As if the clocks were never changed again; when they are before that time, once more from there."""
+        for _ in range(MAX_TRIES):
+            offset = (at + TICK).astimezone(self._zone).utcoffset() or timedelta()
+            found = next(self._parse((at + offset).replace(tzinfo=None)), None)
+            if found is None:
+                return None
+            instant = (found - offset).replace(tzinfo=UTC)
+            if instant.astimezone(self._zone).utcoffset() == offset:
+                return instant
+            at = _change(at + TICK, instant, self._zone) - TICK
+        return None
+
+
+def _change(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
+    """When the clocks are changed between two times of different offsets: at a whole second."""
+    before = low.astimezone(zone).utcoffset()
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) // 2
+        low, high = (middle, high) if middle.astimezone(zone).utcoffset() == before else (low, middle)
+    return high.replace(microsecond=0)
 
 
 def fields_of(text: str) -> list[str]:
