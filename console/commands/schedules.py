@@ -215,9 +215,7 @@ def import_(file: Path) -> None:
     require_database()
     said = _read(file)
     with db.writing() as session:
-        new = [one for one in files.compare(session, said) if one.what == "create" and one.definition]
-        for one in new:
-            service.create_schedule(session, operator(), one.definition)  # type: ignore[arg-type]
+        new = files.import_file(session, operator(), said)
     click.echo(f"Made {output.counted(len(new), 'schedule')}; {len(said.definitions) - len(new)} were there already.")
 
 

@@ -101,6 +101,21 @@ def apply_file(session: Session, actor: Actor, file: File, *, adopt: bool = Fals
     return found
 
 
+def import_file(session: Session, actor: Actor, file: File) -> list[str]:
+    """Makes what is not there yet, for people to own; the names. What is there stays as it is."""
+    there = {row.name for row in session.scalars(select(BlackoutCalendar))}
+    for name, text in file.calendars.items():
+        if name not in there:
+            calendars.save_calendar(session, actor, name, text)
+    new = [one.definition for one in compare(session, file) if one.what == "create" and one.definition]
+    for definition in new:
+        try:
+            service.create_schedule(session, actor, definition)
+        except InvalidInput as error:
+            raise InvalidInput(f"{definition.name}: {error.detail}", error.errors) from None
+    return [one.name for one in new]
+
+
 def write_file(definitions: Sequence[Definition], texts: dict[str, str], owner: str = "") -> str:
     """A file that says the same."""
     said: dict[str, Any] = {"owner": owner} if owner else {}
