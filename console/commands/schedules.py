@@ -13,7 +13,7 @@ from console import clock, db
 from console.commands import output
 from console.commands.context import examples, operator, require_database
 from console.errors import InvalidInput
-from console.schedules import files, queries, service
+from console.schedules import files, imports, queries, service
 from console.schedules.definition import Definition, parse_definition
 from console.schedules.queries import Backfill, ScheduleFilter, ScheduleView
 from console.schedules.schemas import run_answer, schedule_answer
@@ -208,12 +208,44 @@ def export(owner: str) -> None:
     click.echo(files.write_file([one.definition for one in found], texts, owner), nl=False)
 
 
-@schedules.command("import", epilog=examples("celeriac schedules import schedules.yaml"))
-@_FILE
-def import_(file: Path) -> None:
-    """Make the schedules of a file that are not there yet. People own them; what is there stays as it is."""
+@schedules.command(
+    "import",
+    epilog=examples(
+        "celeriac schedules import schedules.yaml",
+        "celeriac schedules import --celery shop.celery:app --python /srv/shop/venv/bin/python",
+        "celeriac schedules import --django postgresql+psycopg://shop@db/shop --dry-run",
+        "celeriac schedules import --redbeat redis://localhost/1",
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True), required=False)
+@click.option("--celery", metavar="MODULE:APP", help="The beat_schedule of this Celery application, or this dict.")
+@click.option("--python", default=sys.executable, metavar="PATH", help="With --celery: what can import it.")
+@click.option("--django", metavar="URL", help="The tables of django-celery-beat in this database.")
+@click.option("--redbeat", metavar="URL", help="The keys of RedBeat in this server.")
+@click.option("--dry-run", is_flag=True, help="Print them as YAML, and do nothing.")
+def import_(
+    file: Path | None, celery: str | None, python: str, django: str | None, redbeat: str | None, dry_run: bool
+) -> None:
+    """Make the schedules of a file, or of another scheduler, that are not there yet.
+
+    People own them; what is there stays as it is.
+    """
+    if sum(map(bool, (file, celery, django, redbeat))) != 1:
+        raise click.UsageError("Give a file, or one of --celery, --django and --redbeat.")
     require_database()
-    said = _read(file)
+    if file is not None:
+        said = _read(file)
+    else:
+        found = (
+            imports.from_celery(celery, python) if celery
+            else imports.from_django(django) if django else imports.from_redbeat(str(redbeat))
+        )  # fmt: skip
+        for one in found.left_out:
+            output.note(f"Left out {one}")
+        said = files.File("", found.definitions, {})
+    if dry_run:
+        click.echo(files.write_file(said.definitions, said.calendars), nl=False)
+        return
     with db.writing() as session:
         new = files.import_file(session, operator(), said)
     click.echo(f"Made {output.counted(len(new), 'schedule')}; {len(said.definitions) - len(new)} were there already.")
