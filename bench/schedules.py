@@ -187,8 +187,8 @@ def _running(command: list[str], home: Path) -> Iterator[tuple[subprocess.Popen[
             time.sleep(0.02)
         yield process, clock.monotonic() - began
     finally:
-        process.terminate()
-        process.wait(20)
+        process.kill()  # one that is behind does not listen
+        process.wait()
 
 
 def _depth(server: redis.Redis) -> int:

@@ -11,6 +11,8 @@ from console.access.idempotency import claim
 from console.access.rules import Permission
 from console.errors import InvalidInput, NotFound
 from console.schedules import calendars, queries, service
+from console.schedules.hiding import hide_in_versions, hide_in_view
+from console.schedules.queries import ScheduleView
 from console.schedules.schemas import (
     BackfillAnswer,
     BackfillRequest,
@@ -40,7 +42,7 @@ from console.schedules.schemas import (
 )
 from console.schedules.words import explain
 from console.web import database
-from console.web.permissions import current_actor, requires
+from console.web.permissions import current_actor, may, requires
 from console.web.rest import Answer, PageQuery, endpoint, idempotency_key, request_hash
 
 blueprint = Blueprint("schedules_api", __name__, url_prefix="/api/v1")
@@ -53,7 +55,7 @@ LARGEST_MS = 253_402_300_799_999
 def index(query: SchedulesQuery) -> ScheduleList:
     """List schedules by name."""
     shown, following = queries.list_schedules(database.session(), query.filter(), query.cursor or None, query.limit)
-    return ScheduleList(data=[schedule_answer(one) for one in shown], next=following)
+    return ScheduleList(data=[_answer(one) for one in shown], next=following)
 
 
 @blueprint.post("/schedules")
@@ -63,7 +65,7 @@ def create(body: ScheduleRequest) -> ScheduleAnswer:
     """Make a schedule. It is active at once."""
     with database.transaction() as session:
         made = service.create_schedule(session, current_actor(), body.definition())
-        return schedule_answer(queries.get_schedule(session, made))
+        return _answer(queries.get_schedule(session, made))
 
 
 @blueprint.post("/schedules/preview")
@@ -90,7 +92,7 @@ def coming(query: WindowQuery) -> ComingList:
 @endpoint(answer=ScheduleAnswer)
 def show(schedule_id: str) -> ScheduleAnswer:
     """Show a schedule, by its id or its name."""
-    return schedule_answer(queries.get_schedule(database.session(), schedule_id))
+    return _answer(queries.get_schedule(database.session(), schedule_id))
 
 
 @blueprint.put("/schedules/<schedule_id>")
@@ -186,7 +188,7 @@ def duplicates_create(schedule_id: str, body: DuplicateRequest) -> ScheduleAnswe
     """Make a paused copy of a schedule."""
     with database.transaction() as session:
         made = service.duplicate_schedule(session, current_actor(), schedule_id, body.name)
-        return schedule_answer(queries.get_schedule(session, made))
+        return _answer(queries.get_schedule(session, made))
 
 
 @blueprint.get("/schedules/<schedule_id>/versions")
@@ -196,7 +198,10 @@ def versions_index(schedule_id: str) -> VersionList:
     """List the definitions that a schedule had, with what changed."""
     session = database.session()
     found = queries.get_schedule(session, schedule_id)
-    return VersionList(data=[version_answer(one) for one in queries.list_versions(session, found.id)])
+    versions = queries.list_versions(session, found.id)
+    if not may(Permission.JOBS_SEE_SENSITIVE):
+        versions = hide_in_versions(versions)
+    return VersionList(data=[version_answer(one) for one in versions])
 
 
 @blueprint.post("/schedules/<schedule_id>/versions/<ver>/restoration")
@@ -238,7 +243,12 @@ def blackouts_destroy(name: str) -> Gone:
     return Gone(name=name)
 
 
+def _answer(view: ScheduleView) -> ScheduleAnswer:
+    """As much of it as whoever asks may see."""
+    return schedule_answer(view if may(Permission.JOBS_SEE_SENSITIVE) else hide_in_view(view))
+
+
 def _ask(verb: Any, schedule_id: str, *given: Any, rev: int | None) -> ScheduleAnswer:
     with database.transaction() as session:
         verb(session, current_actor(), schedule_id, *given, rev=rev)
-        return schedule_answer(queries.get_schedule(session, schedule_id))
+        return _answer(queries.get_schedule(session, schedule_id))

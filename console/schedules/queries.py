@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import func, or_, select, union_all
@@ -269,22 +272,25 @@ def coming_runs(
     """The runs from a time to another, of one schedule or of all that are active, in order."""
     query = select(Schedule).where(Schedule.due_at.is_not(None), Schedule.state == planning.ACTIVE)
     query = query.where(Schedule.due_at < end) if schedule_id is None else query.where(Schedule.id == schedule_id)
-    rows = session.scalars(query.order_by(Schedule.due_at).limit(limit + 1)).all()
+    rows = session.scalars(query.order_by(Schedule.due_at).limit(MAX_COMING + 1)).all()
+    each = _coming(session, rows[:MAX_COMING], start, end)
+    found = list(islice(merge(*each, key=lambda one: one.run.due_at), limit + 1))
+    return Window(found[:limit], len(found) <= limit and len(rows) <= MAX_COMING)
+
+
+def _coming(session: Session, rows: Sequence[Schedule], start: datetime, end: datetime) -> list[Iterator[Coming]]:
+    """The coming runs of each, worked out when they are asked for."""
     definitions = {row.id: Definition.from_json(row.definition) for row in rows}
     texts, now = planning.calendars(session, definitions.values()), clock.now()
-    found: list[Coming] = []
-    is_complete = len(rows) <= limit
-    for row in rows[:limit]:
+    found: list[Iterator[Coming]] = []
+    for row in rows:
         try:
             timetable = planning.timetable_of(definitions[row.id], row.id, texts, now)
         except InvalidInput:
             continue
-        runs = timetable.runs(max(start, now) - TICK, limit - len(found) + 1, end)
-        found += [Coming(row.id, row.name, row.type, run) for run in runs]
-        if len(found) > limit:
-            is_complete = False
-            break
-    return Window(sorted(found[:limit], key=lambda one: one.run.due_at), is_complete)
+        make = partial(Coming, row.id, row.name, row.type)
+        found.append(map(make, timetable.each(max(start, now) - TICK, end)))
+    return found
 
 
 def heat(session: Session, now: datetime, hours: int = 24, step_s: int = 300) -> tuple[dict[datetime, int], bool]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -88,15 +90,16 @@ class Timetable:
         seed = hashlib.sha256(f"{self._key}:{to_ms(nominal)}".encode()).digest()
         return from_ms(to_ms(nominal) + int.from_bytes(seed[:8]) % (max(0, most) + 1))
 
+    def each(self, after: datetime, until: datetime | None = None) -> Iterator[Run]:
+        """Run after run, as long as somebody asks for more."""
+        at = self.after(after)
+        while at is not None and (until is None or at < until):
+            yield Run(at, self.due(at), at.astimezone(self.zone), mark_of(at, self.zone))
+            at = self.after(at)
+
     def runs(self, after: datetime, limit: int, until: datetime | None = None) -> list[Run]:
         """The next runs, at most so many."""
-        found: list[Run] = []
-        at = self.after(after)
-        while at is not None and len(found) < limit and (until is None or at < until):
-            local = at.astimezone(self.zone)
-            found.append(Run(at, self.due(at), local, mark_of(at, self.zone)))
-            at = self.after(at)
-        return found
+        return list(islice(self.each(after, until), limit))
 
     def claim(self, nominal: datetime, now: datetime, definition: Definition) -> Claim:
         """What is to be done for a time that is due, and all that came after it by now."""

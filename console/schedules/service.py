@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from console import clock, ids
@@ -17,9 +18,12 @@ from console.actor import Actor
 from console.audit.service import record
 from console.errors import Conflict, InvalidInput, NotFound
 from console.jobs import outbox
+from console.jobs.redaction import HIDDEN
+from console.jobs.registry import INTERNAL_PREFIX
 from console.schedules import making, planning
 from console.schedules.definition import Definition
 from console.schedules.engine import TOPIC
+from console.schedules.hiding import hide, hide_in_changes
 from console.schedules.making import Slot
 from console.schedules.models import Schedule, ScheduleBlackout, ScheduleFire, ScheduleVersion
 from console.schedules.queries import Backfill, plan_backfill
@@ -40,10 +44,13 @@ def create_schedule(session: Session, actor: Actor, definition: Definition, *, f
     _check_name(session, definition.name, row.id)
     if row.nominal_at is None:
         raise wrong("kind", "This never fires: no time fits the rule, its bounds and blackouts.")
-    session.add(row)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        raise _taken(definition.name) from None  # between the look and the insert
     _keep(session, actor, row, definition, "create")
-    _tell(session, actor, "create", row, definition=definition.described())
+    _tell(session, actor, "create", row, definition=hide(definition).described())
     return row.id
 
 
@@ -76,7 +83,7 @@ def edit_schedule(
     _check_name(session, definition.name, row.id)
     _keep(session, actor, row, definition, why)
     _touch(row, actor, now)
-    _tell(session, actor, "edit", row, version=row.ver, changes=changes(before, definition))
+    _tell(session, actor, "edit", row, version=row.ver, changes=hide_in_changes(changes(before, definition), row.type))
 
 
 def pause_schedule(
@@ -163,7 +170,7 @@ def delete_schedule(
         raise Conflict("A built-in schedule cannot be deleted. It can be paused.")
     _check_owner(row, file)
     name = row.name
-    _tell(session, actor, "delete", row, definition=Definition.from_json(row.definition).described())
+    _tell(session, actor, "delete", row, definition=hide(Definition.from_json(row.definition)).described())
     for table in (ScheduleVersion, ScheduleFire, ScheduleBlackout):
         session.execute(delete(table).where(table.schedule_id == schedule_id))
     session.delete(row)
@@ -191,6 +198,10 @@ def _plan(session: Session, row: Schedule, definition: Definition, now: datetime
         given = getattr(definition, name) or ""
         if not "".join(given).isprintable():
             raise wrong(name, "Use one line of printable characters.")
+    if HIDDEN in definition.to_json():
+        raise wrong("payload", f"{HIDDEN} stands for a value that you may not see. Give the value.")
+    if definition.type.startswith(INTERNAL_PREFIX) and not row.built_in:
+        raise wrong("type", "Celeriac's own upkeep has its built-in schedule.")
     making.check_payload(definition)
     if definition.ends_at and definition.starts_at and definition.ends_at < definition.starts_at:
         raise wrong("ends_at", "The end has to come after the start.")
@@ -202,7 +213,11 @@ def _plan(session: Session, row: Schedule, definition: Definition, now: datetime
 def _check_name(session: Session, name: str, schedule_id: str) -> None:
     taken = session.scalar(select(Schedule.id).where(Schedule.name == name, Schedule.id != schedule_id))
     if taken is not None:
-        raise InvalidInput(f"name: There is a schedule {name!r} already.", [{"field": "name", "message": "Taken."}])
+        raise _taken(name)
+
+
+def _taken(name: str) -> InvalidInput:
+    return wrong("name", f"There is a schedule {name!r} already.")
 
 
 def _check_owner(row: Schedule, file: str | None) -> None:

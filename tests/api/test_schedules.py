@@ -82,6 +82,13 @@ def test_support_looks_and_changes_nothing(admin: Program, support: Program) -> 
     one = made(admin)
     path = f"/schedules/{one['id']}"
     assert support.get(path).json["name"] == "hourly"
+    made(admin, name="secret", payload={"password": "hunter2", "day": 1})
+    for path in ("/schedules/secret", "/schedules?q=secret", "/schedules/secret/versions"):
+        assert "hunter2" not in support.get(path).text and "[hidden]" in support.get(path).text
+        assert "hunter2" in admin.get(path).text
+    path = f"/schedules/{one['id']}"
+    problem(admin("PUT", path, json=SAID | {"type": "x", "payload": {"password": "[hidden]"}}), 422)
+    problem(admin.post("/schedules", json=SAID | {"name": "r", "type": "celeriac.retention", "payload": {}}), 422)
     for verb in ("runs", "pause", "resumption", "duplicates", "backfills"):
         problem(support.post(f"{path}/{verb}", json={}), 403)
     problem(support("PUT", path, json=SAID), 403)

@@ -177,6 +177,9 @@ def test_who_looked_at_an_older_state_changes_nothing() -> None:
         assert [found.name for found in queries.list_schedules(session, ScheduleFilter(text="OFT"))[0]] == ["often"]
         assert queries.last_fires(session, [one]) == {one: []}
         assert queries.counts(session)["active"] == 1
+        week = clock.now() + timedelta(days=7)
+        assert queries.heat(session, clock.now()) == ({}, True)
+        assert queries.coming_runs(session, clock.now(), week) == queries.Window([], True)
         century = clock.now() + timedelta(days=36_525)
         assert len(queries.coming_runs(session, clock.now(), century, limit=30).runs) == 30
 
@@ -191,6 +194,17 @@ def test_the_time_it_stands_for_reaches_the_payload_and_the_largest_number_of_ru
         assert session.scalar(select(Schedule.state)) == "ended"
         assert session.scalar(select(func.count()).select_from(Schedule).where(Schedule.due_at.is_not(None))) == 0
     assert json.loads(payload or "")["kwargs"]["day"] == at.isoformat().replace("+00:00", "Z")
+
+
+def test_coming_runs_of_several_come_in_order_and_say_when_there_are_more() -> None:
+    make("a", kind="cron", cron="*/10 * * * *", anchor=None)
+    make("b", kind="cron", cron="5-59/10 * * * *", anchor=None)
+    with db.reading() as session:
+        window = queries.coming_runs(session, clock.now(), clock.now() + timedelta(days=1), limit=6)
+        steps, is_all = queries.heat(session, clock.now())
+    times = [one.run.nominal_at for one in window.runs]
+    assert times == sorted(times) and {one.name for one in window.runs} == {"a", "b"} and not window.is_complete
+    assert is_all and sum(steps.values()) == 288
 
 
 def test_what_never_fires_is_refused() -> None:
