@@ -108,11 +108,14 @@ class Timetable:
         is_exact = at is None or at >= now - waits
         at = at if is_exact else self.after(now - waits - TICK)
         fresh, following = self._slots(at, now)
+        while following is not None and self.due(following) <= now:  # more than can be looked at: the newest count
+            old, is_exact, waits = old or fresh, False, waits / 2
+            fresh, following = self._slots(self.after(now - waits - TICK), now)
         most = definition.catch_up_cap if definition.catch_up is CatchUp.ALL else MAX_SLOTS
         fire, gone = fresh[-most:], old + fresh[:-most]
-        if definition.catch_up is CatchUp.LAST and not fire and gone:
-            latest = gone[-1] if is_exact else self._latest(gone[-1], now)
-            fire, gone = [latest], [one for one in gone if one != latest]
+        if definition.catch_up is CatchUp.LAST and gone:
+            latest = fire[-1] if fire else gone[-1] if is_exact else self._latest(gone[-1], now)
+            fire, gone = [latest], [one for one in gone + fire if one != latest]
         return Claim(fire, _missed(gone, is_exact=is_exact), following)
 
     def _slots(self, start: datetime | None, until: datetime) -> tuple[list[datetime], datetime | None]:
