@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-from tasks.ping import Ping
-
 
 def test_it_is_called_once_and_an_address_that_does_not_answer_disturbs_nobody(
-    setting: Callable[[str, str], None],
+    broker: object, setting: Callable[[str, str], None]
 ) -> None:
+    from tasks.ping import Ping
+
     heard: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
