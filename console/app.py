@@ -34,6 +34,7 @@ from console.metrics import views as metrics_views
 from console.observe import api as observe_api
 from console.overview import views as overview_views
 from console.queues import api as queues_api
+from console.schedules import api as schedules_api
 from console.web import (
     bodies,
     compression,
@@ -54,6 +55,7 @@ from console.workers import api as workers_api
 API_BLUEPRINTS = (
     jobs_api.blueprint, searches_api.blueprint, logs_api.blueprint, queues_api.blueprint, workers_api.blueprint,
     observe_api.blueprint, files_api.blueprint, failures_api.blueprint, deploys_api.blueprint, actions_api.blueprint,
+    schedules_api.blueprint,
     openapi_view.blueprint,
 )
 PAGE_BLUEPRINTS = (
@@ -91,6 +93,8 @@ def _permission_of(topic: str) -> Permission | None:
         return Permission.OVERVIEW_READ
     if topic == groups.TOPIC:
         return Permission.FAILURES_READ
+    if topic == "schedules":
+        return Permission.SCHEDULES_READ
     return Permission.JOBS_READ if topic in ("jobs", "actions") or topic.startswith("job:") else None
 
 

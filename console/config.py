@@ -135,6 +135,12 @@ class Settings(BaseSettings):
         validation_alias=_env("CELERIAC_UNDO_HOURS"),
         description="Hours for which a flush by an action can be undone; until then its jobs are kept aside.",
     )
+    ping_url: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        validation_alias=_env("CELERIAC_PING_URL"),
+        description="An address that beat calls once a minute while it works: a dead-man check elsewhere. Empty: none.",
+    )
     database_gb: PositiveFloat | None = Field(
         None,
         validation_alias=_env("CELERIAC_DATABASE_GB"),

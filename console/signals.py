@@ -13,3 +13,10 @@ _signals = Namespace()
 job_processed = _signals.signal("job-processed", doc="JobProcessed: a job reached COMPLETED.")
 job_failed = _signals.signal("job-failed", doc="JobFailed: a job reached FAILED or RETRYABLE.")
 job_retrying = _signals.signal("job-retrying", doc="JobRetrying: an attempt failed and another one is planned.")
+
+schedule_missed = _signals.signal(
+    "schedule-missed", doc="Times of a schedule passed without a run. Sender: its name; `slots`: how many. In beat."
+)
+schedule_overdue = _signals.signal(
+    "schedule-overdue", doc="A run's job had not ended by its time. Sender: the schedule's name; `job_id`. In beat."
+)

@@ -19,13 +19,14 @@ from console.errors import Unavailable
 from console.files import service as files
 from console.jobs import due, missing, outbox
 from console.presence import Presence
+from console.schedules import builtin, engine
 from console.tracking import tracker
-from console.upkeep import service as upkeep
+from tasks.ping import Ping
 
 MAX_SLEEP_S = 1.0
 SWEEP_EVERY_S = 10.0
 CLEAN_EVERY_S = 3_600.0
-UPKEEP_EVERY_S = 5.0
+WATCH_EVERY_S = 1.0
 PAUSE_S = 1.0
 LEAVE_S = 5.0
 """How long a beat that ends waits for the batch that is at work."""
@@ -38,9 +39,11 @@ class DueScheduler(Scheduler):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._wakes: redis.client.PubSub | None = None
-        self._sweep_at = self._clean_at = self._upkeep_at = 0.0
+        self._sweep_at = self._clean_at = self._watch_at = 0.0
         self._current_since: float | None = None
         self._missing: dict[str, int] = {}
+        self._has_builtin = False
+        self._ping = Ping()
         self._presence = Presence("beat")
         self._stopping = threading.Event()
         self._actions: threading.Thread | None = None
@@ -54,11 +57,12 @@ class DueScheduler(Scheduler):
         self._work_on_actions()
         try:
             self._presence.say()
+            self._fire()
             while due.publish_due() == due.CLAIM_BATCH:
-                pass
+                self._fire()
             self._sweep()
             self._clean()
-            self._upkeep()
+            self._watch()
             self._sleep()
         except (SQLAlchemyError, redis.RedisError, Unavailable) as error:
             log.warning("nothing can be published now, trying again: %s", str(error).splitlines()[0])
@@ -120,22 +124,28 @@ class DueScheduler(Scheduler):
         if gone := files.sweep(clock.now()):
             log.info("removed %d uploads and results that were too old", gone)
 
-    def _upkeep(self) -> None:
-        """Dispatches Celeriac's own jobs that are due; one of the beats does."""
-        if clock.monotonic() < self._upkeep_at:
+    def _fire(self) -> None:
+        """Makes the jobs of schedules that are due."""
+        if not self._has_builtin:
+            builtin.ensure()
+            self._has_builtin = True
+        while engine.fire_due() == engine.CLAIM_BATCH:
+            pass
+
+    def _watch(self) -> None:
+        """Starts what waits for the job before it, flags what takes too long, and tells the world that we live."""
+        if clock.monotonic() < self._watch_at:
             return
-        self._upkeep_at = clock.monotonic() + UPKEEP_EVERY_S
-        with db.reading() as session:
-            if not upkeep.has_due(session, clock.now()):
-                return
-        with db.writing() as session:
-            upkeep.dispatch_due(session, clock.now())
+        self._watch_at = clock.monotonic() + WATCH_EVERY_S
+        engine.start_waiting()
+        engine.watch()
+        self._ping.tell()
 
     def _sleep(self) -> None:
         """Until the next due time, for at most `MAX_SLEEP_S`, or until somebody says that there is a sooner one."""
         with db.reading() as session:
-            at = due.next_due(session)
-        wait = MAX_SLEEP_S if at is None else min(MAX_SLEEP_S, (at - clock.now()).total_seconds())
+            times = [at for at in (due.next_due(session), engine.next_due(session)) if at is not None]
+        wait = min([MAX_SLEEP_S, *((at - clock.now()).total_seconds() for at in times)])
         if self._wakes is None:
             self._wakes = valkey.client().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
             self._wakes.subscribe(outbox.WAKE_CHANNEL)

@@ -1,4 +1,4 @@
-"""Celeriac's own upkeep. Beat dispatches these (`console.upkeep`); they are hidden unless asked for."""
+"""Celeriac's own upkeep: built-in schedules dispatch it (`schedules.builtin`), and it is hidden unless asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pydantic import BaseModel
 
 from console import clock, db
 from console.jobs.registry import INTERNAL_QUEUE
-from console.upkeep import fingerprints, retention, service
+from console.schedules import builtin, history
+from console.upkeep import fingerprints, retention
+from console.upkeep.service import RETENTION
 from tasks.job import Job
 
 RUN_FOR_S = 60.0
@@ -25,7 +27,7 @@ class Nothing(BaseModel):
 class Retention(Job):
     """Removes jobs, rollups and keys that are kept no longer."""
 
-    name = service.RETENTION
+    name = RETENTION
     schema = Nothing
     queue_name = INTERNAL_QUEUE
     timeout_s = 300
@@ -40,11 +42,13 @@ class Retention(Job):
             self.progress(gone, max(expected, gone) or 1, f"{gone:,} removed")
 
         done = retention.run(clock.monotonic() + RUN_FOR_S, report)
+        forgotten = history.forget(clock.now())
         finished = done.finished and all_compared
         if not finished:
             with db.writing() as session:
-                service.again_at(session, self.name, clock.now() + AGAIN_AFTER)
-        return {"removed": described(done.removed), "compared": compared, "finished": finished}
+                builtin.again_at(session, self.name, clock.now() + AGAIN_AFTER)
+        removed = described(done.removed) | {"runs of schedules": forgotten}
+        return {"removed": removed, "compared": compared, "finished": finished}
 
 
 def described(removed: retention.Removed) -> dict[str, int]:

@@ -39,6 +39,9 @@ class Permission(StrEnum):
     FAILURES_IGNORE = "failures.ignore"
     FAILURES_ASSIGN = "failures.assign"
     FAILURES_NOTE = "failures.note"
+    SCHEDULES_READ = "schedules.read"
+    SCHEDULES_EDIT = "schedules.edit"
+    SCHEDULES_RUN = "schedules.run"
     DEPLOYS_READ = "deploys.read"
     DEPLOYS_EDIT = "deploys.edit"
     ACCOUNT = "account"
@@ -49,6 +52,7 @@ _SUPPORT = frozenset(
         Permission.OVERVIEW_READ, Permission.JOBS_READ, Permission.JOBS_RETRY, Permission.JOBS_CANCEL,
         Permission.JOBS_EDIT, Permission.JOBS_AGAIN, Permission.JOBS_RESCHEDULE, Permission.JOBS_MOVE,
         Permission.QUEUES_READ, Permission.ACCOUNT, Permission.DEPLOYS_READ,
+        Permission.SCHEDULES_READ,
         Permission.FAILURES_READ, Permission.FAILURES_RESOLVE, Permission.FAILURES_IGNORE, Permission.FAILURES_ASSIGN,
         Permission.FAILURES_NOTE,
     }

@@ -19,7 +19,7 @@ from console.jobs import retention
 from console.jobs.models import JobStatus
 from console.observe import queries, status
 from console.queues import recording
-from console.upkeep import service as upkeep
+from console.schedules import builtin
 from console.upkeep import space
 from console.workers.queries import list_workers
 
@@ -161,7 +161,7 @@ def _space() -> Finding:
 
 def _upkeep() -> Finding:
     with db.reading() as session:
-        late, stuck = upkeep.overdue(session), retention.count_stuck(session)
+        late, stuck = builtin.overdue(session), retention.count_stuck(session)
     if late:
         name, span = next(iter(late.items()))
         seen = f"{name} has been due for {span.total_seconds() / 3_600:,.0f} h"

@@ -9,6 +9,7 @@ import click
 
 from console import db
 from console.audit.service import Actor
+from console.commands import demo_schedules
 from console.jobs import service
 from console.jobs.registry import job_type
 
@@ -24,6 +25,8 @@ def demo(rate: float, limit: int | None) -> None:
     """Dispatch a realistic mix of demo jobs until stopped."""
     import tasks  # noqa: F401  registers the job types
 
+    with db.writing() as session:
+        demo_schedules.add(session, DEMO)
     random = Random()
     made = 0
     while limit is None or made < limit:

@@ -48,5 +48,9 @@ FAMILIES = (
     Family("celeriac_observed_source_up", "gauge", ("source",), "1 while an observed application is heard."),
     Family("celeriac_observed_queue_depth", "gauge", ("source", "queue"), "Messages that wait in an observed broker."),
     Family("celeriac_database_bytes", "gauge", (), "Size of the database."),
+    Family("celeriac_schedules", "gauge", ("state",), "Schedules: active, paused or ended."),
+    Family("celeriac_schedules_late", "gauge", (), "Schedules that have been due for over a minute."),
+    Family("celeriac_schedule_runs_missed", "gauge", (), "Times of the last hour that passed without a run."),
+    Family("celeriac_schedule_runs_overdue", "gauge", (), "Runs of the last hour whose job did not end by its time."),
     Family("celeriac_upkeep_late_seconds", "gauge", ("name",), "For how long upkeep of Celeriac itself has been due."),
 )

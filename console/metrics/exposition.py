@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import redis
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -29,8 +29,9 @@ from console.metrics.catalogue import BUCKETS_S, FAMILIES, OUTCOMES, Family
 from console.observe import status as observed
 from console.queues import recording
 from console.queues.queries import OUR_QUEUES
+from console.schedules import queries as schedules
+from console.schedules.models import Schedule
 from console.upkeep import space
-from console.upkeep.models import Upkeep
 from console.workers.queries import WorkerView, list_workers
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -175,8 +176,19 @@ def _observed(page: Page, _session: Session) -> None:
 
 def _upkeep(page: Page, session: Session) -> None:
     page.add("celeriac_database_bytes", space.database_bytes(session))
-    for one in session.scalars(select(Upkeep).order_by(Upkeep.name)):
-        page.add("celeriac_upkeep_late_seconds", _since(one.next_at), one.name)
+    built_in = select(Schedule.type, Schedule.due_at).where(Schedule.built_in, Schedule.due_at.is_not(None))
+    for job_type, due_at in session.execute(built_in.order_by(Schedule.type)):
+        page.add("celeriac_upkeep_late_seconds", _since(due_at) if due_at else 0.0, job_type)
+
+
+def _schedules(page: Page, session: Session) -> None:
+    found = schedules.counts(session)
+    for state in ("active", "paused", "ended"):
+        page.add("celeriac_schedules", found[state], state)
+    page.add("celeriac_schedules_late", found["late"])
+    hour_ago = clock.now() - timedelta(hours=1)
+    page.add("celeriac_schedule_runs_missed", schedules.missed_since(session, hour_ago))
+    page.add("celeriac_schedule_runs_overdue", schedules.overdue_since(session, hour_ago))
 
 
 def _state(worker: WorkerView) -> str:
@@ -198,5 +210,6 @@ PARTS: dict[str, tuple[Callable[[Page, Session], None], bool]] = {
     "recording": (_recording, True),
     "observed": (_observed, True),
     "upkeep": (_upkeep, False),
+    "schedules": (_schedules, False),
 }
 """Name → what tells it, and whether it needs the broker."""

@@ -11,7 +11,7 @@ from console.db import Base
 
 
 class Upkeep(Base):
-    """A job type of ours that runs again and again. Claimed by compare-and-set of `next_at`."""
+    """Not used any more: beats of the version before, still running while others are new, need it to be there."""
 
     __tablename__ = "upkeep"
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, func, insert, select, update
 
 from console import clock, db, ids
 from console.jobs.models import JobCount, JobStatus
 from console.jobs.rules import State
 from console.jobs.tally import Tally
-from console.upkeep.models import Upkeep
+from console.schedules import builtin
+from console.schedules.models import Schedule
 from console.upkeep.service import RETENTION
 from tests.crash.conftest import Start, wait_for
 
@@ -43,6 +44,7 @@ def fill(number: int, age: timedelta) -> None:
     tally = Tally()
     for row in rows:
         tally.moved(None, (row["type"], row["queue"], row["state"]))
+    builtin.ensure()
     with db.writing() as session:
         session.execute(insert(JobStatus), rows)
         tally.write(session)
@@ -57,8 +59,9 @@ def stored() -> int:
 def test_what_a_killed_run_left_goes_with_the_next_one(start: Start, sqlite_database: Engine) -> None:
     fill(OLD, timedelta(days=8))
     fill(NEW, timedelta(days=1))
+    builtin.ensure()
     with db.writing() as session:
-        session.add(Upkeep(name=RETENTION, next_at=clock.now()))
+        session.execute(update(Schedule).where(Schedule.type == RETENTION).values(due_at=clock.now()))
     start("recorder")
     start("beat")
     worker = start("work", "--queue", "celeriac", "--workers", "1")

@@ -61,6 +61,14 @@ API = {
     "failures_api.ignoring_create": STAFF, "failures_api.assignee_update": STAFF, "failures_api.note_update": STAFF,
     "failures_api.runbook_update": STAFF,
     "deploys_api.index": STAFF, "deploys_api.create": ADMIN, "deploys_api.destroy": ADMIN,
+    "schedules_api.index": STAFF, "schedules_api.show": STAFF, "schedules_api.preview": STAFF,
+    "schedules_api.coming": STAFF, "schedules_api.runs_index": STAFF, "schedules_api.versions_index": STAFF,
+    "schedules_api.create": ADMIN, "schedules_api.update": ADMIN, "schedules_api.destroy": ADMIN,
+    "schedules_api.pause_create": ADMIN, "schedules_api.resumption_create": ADMIN, "schedules_api.runs_create": ADMIN,
+    "schedules_api.backfills_estimate": ADMIN, "schedules_api.backfills_create": ADMIN,
+    "schedules_api.duplicates_create": ADMIN, "schedules_api.restoration_create": ADMIN,
+    "schedules_api.blackouts_index": STAFF, "schedules_api.blackouts_update": ADMIN,
+    "schedules_api.blackouts_destroy": ADMIN,
     "workers_api.index": STAFF, "metrics.index": ADMIN,
     "actions_api.index": STAFF, "actions_api.create": STAFF, "actions_api.estimates_create": STAFF,
     "actions_api.show": STAFF, "actions_api.pause_create": STAFF, "actions_api.resumption_create": STAFF,
@@ -75,6 +83,7 @@ def routes(app: Flask) -> Iterator[tuple[Rule, str, str]]:
         path = rule.rule.replace("<path:job_id>", "no-such-job").replace("<path:filename>", "css/app.css")
         path = path.replace("<search_id>", "no-such-search").replace("<fingerprint>", "0" * 16).replace("<place>", "0.1")
         path = path.replace("<deploy_id>", "no-such-deploy").replace("<action_id>", "no-such-action")
+        path = path.replace("<schedule_id>", "no-such-schedule").replace("<ver>", "1").replace("<name>", "no-such-name")
         assert "<" not in path, f"{rule.rule}: say here what stands for its variable"
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             yield rule, method, path

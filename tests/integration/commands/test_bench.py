@@ -23,7 +23,7 @@ from console.jobs.rules import State
 from tests.integration.commands.conftest import Celeriac
 
 CELERIAC = [sys.executable, "-m", "console"]
-BENCHES = ["burst", "live", "reads", "recorder", "retention", "retry", "start", "tracking"]
+BENCHES = ["burst", "live", "reads", "recorder", "retention", "retry", "schedules", "start", "tracking"]
 
 
 def described(name: str) -> str:

@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 import redis
 from click.testing import CliRunner
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, text, update
 
 from console import clock, db
 from console.cli import main
 from console.jobs.rules import State
 from console.jobs.tally import Tally
 from console.presence import Presence
+from console.schedules import builtin
+from console.schedules.models import Schedule
 from console.tracking.events import STREAM_PREFIX
-from console.upkeep.models import Upkeep
 from console.workers.models import Worker
 from tests.factories.jobs import make_job
 
@@ -179,7 +180,8 @@ def test_upkeep_that_nobody_runs_and_jobs_that_nobody_will_run(sqlite_database: 
     with db.writing() as session:
         make_job(session, State.PENDING, enqueued_at=clock.now() - timedelta(days=31))
     assert "1 job PENDING for over 30 days" in doctor("--only", "upkeep")[1]["upkeep"]["seen"]
+    builtin.ensure()
     with db.writing() as session:
-        session.add(Upkeep(name="celeriac.retention", next_at=clock.now() - timedelta(hours=4)))
+        session.execute(update(Schedule).values(due_at=clock.now() - timedelta(hours=4)))
     found = doctor("--only", "upkeep")[1]["upkeep"]
     assert (found["state"], found["seen"]) == ("WARN", "celeriac.retention has been due for 4 h")

@@ -1,19 +1,20 @@
-"""Upkeep is dispatched once per period, however many beats there are."""
+"""Upkeep is a built-in schedule: there without being asked for, dispatched by beat, and nobody can delete it."""
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from console import clock, db
+from console.actor import SYSTEM
+from console.errors import Conflict
 from console.jobs.models import JobStatus
 from console.jobs.rules import State
-from console.upkeep import service
-from console.upkeep.models import Upkeep
-from console.upkeep.service import EVERY, FIRST_AFTER, RETENTION
+from console.schedules import builtin, queries, service
+from console.schedules.models import Schedule
+from console.upkeep.service import RETENTION
 
 
 @pytest.fixture(autouse=True)
@@ -21,102 +22,69 @@ def types(broker: object) -> None:
     import tasks  # noqa: F401  registers the job types
 
 
-def dispatch(after: timedelta = timedelta()) -> list[str]:
-    with db.writing() as session:
-        return service.dispatch_due(session, clock.now() + after)
-
-
 def jobs() -> list[JobStatus]:
     with db.reading() as session:
         return list(session.scalars(select(JobStatus)))
 
 
-def next_at() -> timedelta:
+def due_in() -> timedelta:
     with db.reading() as session:
-        return session.get_one(Upkeep, RETENTION).next_at - clock.now()
+        at = session.scalar(select(Schedule.due_at).where(Schedule.type == RETENTION))
+    assert at is not None
+    return at - clock.now()
 
 
-def test_the_first_time_it_is_only_planned(database: Engine) -> None:
-    assert dispatch() == []
-    assert jobs() == []
-    assert FIRST_AFTER - timedelta(minutes=1) < next_at() <= FIRST_AFTER
-
-
-def test_when_it_is_due_a_job_of_ours_is_dispatched_and_the_next_time_is_set(database: Engine) -> None:
-    dispatch()
-    assert dispatch(FIRST_AFTER) == [RETENTION]
-    [job] = jobs()
-    assert (job.type, job.queue, job.internal, job.unique_key) == (RETENTION, "celeriac", True, RETENTION)
-    assert next_at() > timedelta(minutes=59)
-    assert dispatch(FIRST_AFTER) == []
-
-
-def test_many_beats_dispatch_one(database: Engine) -> None:
-    dispatch()
-    barrier = threading.Barrier(6)
-    claimed: list[str] = []
-
-    def beat() -> None:
-        barrier.wait(10)
-        claimed.extend(dispatch(FIRST_AFTER))
-
-    beats = [threading.Thread(target=beat) for _ in range(6)]
-    for thread in beats:
-        thread.start()
-    for thread in beats:
-        thread.join(30)
-    assert claimed == [RETENTION]
-    assert len(jobs()) == 1
-
-
-def test_while_one_has_not_ended_there_is_no_second_one(database: Engine) -> None:
-    dispatch()
-    dispatch(FIRST_AFTER)
-    assert dispatch(FIRST_AFTER + EVERY[RETENTION]) == [RETENTION]
-    assert len(jobs()) == 1
-
-
-def test_a_run_that_did_not_get_done_brings_the_next_one_forward_never_back(database: Engine) -> None:
-    dispatch()
-    dispatch(FIRST_AFTER)
+def put(ago: timedelta) -> None:
     with db.writing() as session:
-        service.again_at(session, RETENTION, clock.now() + timedelta(seconds=5))
-    assert next_at() <= timedelta(seconds=5)
-    with db.writing() as session:
-        service.again_at(session, RETENTION, clock.now() + timedelta(days=1))
-    assert next_at() <= timedelta(seconds=5)
+        session.execute(update(Schedule).values(due_at=clock.now() - ago))
 
 
-def test_what_nobody_dispatches_is_overdue(database: Engine) -> None:
-    dispatch()
-    with db.writing() as session:
-        assert service.overdue(session) == {}
-        session.get_one(Upkeep, RETENTION).next_at = clock.now() - timedelta(hours=5)
-    with db.reading() as session:
-        assert service.overdue(session)[RETENTION] >= timedelta(hours=5)
-        assert service.has_due(session, clock.now())
-
-
-def test_beat_dispatches_it_and_a_worker_that_consumes_all_queues_takes_it(database: Engine) -> None:
+def test_beat_makes_it_dispatches_it_and_a_worker_that_consumes_all_queues_takes_it(database: Engine) -> None:
     import tasks
     from console.commands.work import ALL_QUEUES
     from console.jobs.registry import INTERNAL_QUEUE
     from tasks.beat import DueScheduler
 
     assert INTERNAL_QUEUE in ALL_QUEUES.split(",")
-    dispatch()
-    with db.writing() as session:
-        session.get_one(Upkeep, RETENTION).next_at = clock.now()
     beat = DueScheduler(app=tasks.app, lazy=True)
-    beat._upkeep()
-    assert [(job.type, job.state) for job in jobs()] == [(RETENTION, State.PENDING)]
-    beat._upkeep()
+    beat._fire()
+    assert jobs() == []
+    assert builtin.FIRST_AFTER - timedelta(minutes=1) < due_in() <= timedelta(minutes=66)
+    put(timedelta())
+    beat._fire()
+    beat._fire()
+    [job] = jobs()
+    assert (job.type, job.queue, job.internal, job.state) == (RETENTION, INTERNAL_QUEUE, True, State.PENDING)
+    put(timedelta())
+    beat._fire()  # the first has not ended
     assert len(jobs()) == 1
+
+
+def test_a_run_that_did_not_get_done_brings_the_next_one_forward_never_back(sqlite_database: Engine) -> None:
+    builtin.ensure()
+    builtin.ensure()
+    for seconds in (5, 86_400):
+        with db.writing() as session:
+            builtin.again_at(session, RETENTION, clock.now() + timedelta(seconds=seconds))
+        assert due_in() <= timedelta(seconds=5)
+
+
+def test_what_nobody_dispatches_is_overdue_and_it_can_be_paused_but_not_deleted(sqlite_database: Engine) -> None:
+    builtin.ensure()
+    with db.reading() as session:
+        assert builtin.overdue(session) == {}
+        [view], _ = queries.list_schedules(session)
+    put(timedelta(hours=5))
+    with db.reading() as session:
+        assert builtin.overdue(session)[RETENTION] >= timedelta(hours=5)
+    with db.writing() as session, pytest.raises(Conflict, match="cannot be deleted"):
+        service.delete_schedule(session, SYSTEM, view.id)
+    with db.writing() as session:
+        service.pause_schedule(session, SYSTEM, view.id, "a backup runs")
 
 
 def test_nobody_is_offered_to_dispatch_it(sqlite_database: Engine) -> None:
     from console.access.service import create_token
-    from console.actor import SYSTEM
     from console.app import create_app
     from console.web import database as web_database
 

@@ -1,0 +1,395 @@
+"""Reads of schedules. Each reads a bounded number of rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from heapq import merge
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import func, or_, select, union_all
+from sqlalchemy.orm import Session
+
+from console import clock
+from console.errors import InvalidInput, NotFound
+from console.jobs import histogram
+from console.jobs.models import JobRollup, JobStatus
+from console.jobs.rules import State
+from console.schedules import planning
+from console.schedules.definition import Definition
+from console.schedules.models import BlackoutCalendar, Schedule, ScheduleFire, ScheduleVersion
+from console.schedules.recurrence import TICK, wrong
+from console.schedules.rules import GRACE, Run
+from console.schedules.words import explain
+
+LATE_AFTER = GRACE
+SPARK = 20
+MAX_BACKFILL = 1_000
+MAX_COMING = 2_000
+"""Runs of a window, at most; and of how many schedules."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleView:
+    """A schedule as pages, API and commands show it. `words`: when it fires; `late`: nobody fires it in time."""
+
+    id: str
+    name: str
+    type: str
+    kind: str
+    definition: Definition
+    words: str
+    ver: int
+    rev: int
+    state: str
+    next_at: datetime | None
+    due_at: datetime | None
+    fired: int
+    missed: int
+    last_at: datetime | None
+    pause_reason: str
+    paused_by: str | None
+    paused_at: datetime | None
+    paused_until: datetime | None
+    problem: str
+    file: str | None
+    built_in: bool
+    created_at: datetime
+    changed_at: datetime
+    changed_by: str
+    late: bool
+
+    @property
+    def can(self) -> frozenset[str]:
+        """What may be asked of it as it stands: edit, delete, pause, resume, run, backfill, duplicate."""
+        found = {"run", "backfill", "duplicate"}
+        found |= {"pause"} if self.state == planning.ACTIVE else {"resume"} if self.state == planning.PAUSED else set()
+        found |= {"edit"} if self.file is None else set()
+        return frozenset(found | ({"delete"} if self.file is None and not self.built_in else set()))
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """One time of a schedule, and what came of it, with its job as far as that is there.
+
+    `state`: fired, waiting, skipped or missed. `lag_ms`: how much later than it should it was fired.
+    """
+
+    schedule_id: str
+    nominal_at: datetime
+    trigger: str
+    state: str
+    at: datetime
+    job_id: str | None
+    slots: int
+    until_at: datetime | None
+    reason: str
+    overdue: bool
+    job_state: State | None
+    runtime_ms: int | None
+
+    @property
+    def lag_ms(self) -> int | None:
+        """None: it did not fire by time."""
+        return clock.to_ms(self.at) - clock.to_ms(self.nominal_at) if self.trigger == "time" and self.job_id else None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionView:
+    """A definition that a schedule has or had; `changes`: field → [before, after], from the version before."""
+
+    ver: int
+    definition: Definition
+    at: datetime
+    by: str
+    why: str
+    changes: dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleFilter:
+    """Which schedules: a text of name or type, and exact values. `flagged`: only those late or with a problem."""
+
+    text: str = ""
+    state: str = ""
+    type: str = ""
+    flagged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A coming run of a schedule."""
+
+    schedule_id: str
+    name: str
+    type: str
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Coming runs in order. `is_complete`: False, there are more than are shown."""
+
+    runs: list[Coming]
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """Past times to run: start ≤ time < end. `spacing_s` lies between two jobs; `only_missing`: not those that ran."""
+
+    start: datetime
+    end: datetime
+    only_missing: bool = True
+    spacing_s: float = 0
+
+    def due_at(self, now: datetime, place: int) -> datetime | None:
+        """When the job of that place is to be published; None: at once."""
+        return now + timedelta(seconds=self.spacing_s * place) if self.spacing_s and place else None
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillPlan:
+    """What a backfill would run. `seconds`: until the last job begins and has run, by the type's usual run time."""
+
+    times: list[datetime]
+    left_out: int
+    seconds: float | None
+
+
+def get_schedule(session: Session, schedule_id: str) -> ScheduleView:
+    """One schedule, by id or by name. Raises `NotFound`."""
+    row = session.get(Schedule, schedule_id, populate_existing=True) or session.scalar(
+        select(Schedule).where(Schedule.name == schedule_id)
+    )
+    if row is None:
+        raise NotFound(f"There is no schedule {schedule_id!r}.")
+    return view_of(row)
+
+
+def list_schedules(
+    session: Session, wanted: ScheduleFilter = ScheduleFilter(), after: str | None = None, limit: int = 50,
+) -> tuple[list[ScheduleView], str | None]:  # fmt: skip
+    """Schedules by name, from after that name on, and the name that the next page begins after; None: the last."""
+    query = select(Schedule).order_by(Schedule.name).limit(limit + 1)
+    if after is not None:
+        query = query.where(Schedule.name > after)
+    if wanted.state:
+        query = query.where(Schedule.state == wanted.state)
+    if wanted.type:
+        query = query.where(Schedule.type == wanted.type)
+    if wanted.text:
+        pattern = f"%{wanted.text.replace('/', '//').replace('%', '/%').replace('_', '/_').lower()}%"
+        like = [func.lower(column).like(pattern, escape="/") for column in (Schedule.name, Schedule.type)]
+        query = query.where(or_(*like))
+    if wanted.flagged:
+        late = Schedule.due_at < clock.now() - LATE_AFTER
+        query = query.where(or_(Schedule.problem != "", late))
+    rows = session.scalars(query).all()
+    shown = [view_of(row) for row in rows[:limit]]
+    return shown, shown[-1].name if len(rows) > limit else None
+
+
+def counts(session: Session) -> dict[str, int]:
+    """How many schedules are in each state, and how many are late."""
+    found = {state: int(n) for state, n in session.execute(_BY_STATE)}
+    late = select(func.count()).where(Schedule.due_at.is_not(None), Schedule.due_at < clock.now() - LATE_AFTER)
+    return {state: found.get(state, 0) for state in planning.STATES} | {"late": session.scalar(late) or 0}
+
+
+def missed_since(session: Session, since: datetime) -> int:
+    """How many times passed without a run since then."""
+    query = select(func.sum(ScheduleFire.slots)).where(ScheduleFire.state == "missed", ScheduleFire.at >= since)
+    return int(session.scalar(query) or 0)
+
+
+def overdue_since(session: Session, since: datetime) -> int:
+    """How many runs' jobs had not ended by their time, of those that were due since then."""
+    query = select(func.count()).where(ScheduleFire.nominal_at >= since, ScheduleFire.overdue)
+    return session.scalar(query) or 0
+
+
+def list_fires(
+    session: Session, schedule_id: str, before: datetime | None = None, limit: int = 50
+) -> tuple[list[Fire], datetime | None]:
+    """What a schedule did, newest first, and the time that the next page lies before."""
+    query = _FIRES.where(ScheduleFire.schedule_id == schedule_id).order_by(ScheduleFire.nominal_at.desc())
+    if before is not None:
+        query = query.where(ScheduleFire.nominal_at < before)
+    rows = session.execute(query.limit(limit + 1)).all()
+    shown = [fire_of(row) for row in rows[:limit]]
+    return shown, shown[-1].nominal_at if len(rows) > limit else None
+
+
+def last_fires(session: Session, schedule_ids: Sequence[str], each: int = SPARK) -> dict[str, list[Fire]]:
+    """The last ones of several schedules, oldest first, for sparklines. One query for all of a page."""
+    if not schedule_ids:
+        return {}
+    parts = [
+        select(
+            _FIRES.where(ScheduleFire.schedule_id == one)
+            .order_by(ScheduleFire.nominal_at.desc()).limit(each).subquery(f"f{place}")
+        )
+        for place, one in enumerate(schedule_ids[:200])
+    ]  # fmt: skip
+    found: dict[str, list[Fire]] = {one: [] for one in schedule_ids}
+    for row in session.execute(union_all(*parts)):
+        found[row.schedule_id].append(fire_of(row))
+    return {one: sorted(fires, key=lambda fire: fire.nominal_at) for one, fires in found.items()}
+
+
+def past_fires(session: Session, start: datetime, end: datetime, limit: int = MAX_COMING) -> list[Fire]:
+    """What all schedules did in a window, for the calendar; newest first."""
+    within = _FIRES.where(ScheduleFire.nominal_at >= start, ScheduleFire.nominal_at < end)
+    rows = session.execute(within.order_by(ScheduleFire.nominal_at.desc()).limit(limit))
+    return [fire_of(row) for row in rows]
+
+
+def fire_of_job(session: Session, job_id: str) -> Fire | None:
+    """The time of a schedule that made this job; None: no schedule did."""
+    row = session.execute(_FIRES.where(ScheduleFire.job_id == job_id)).first()
+    return fire_of(row) if row else None
+
+
+def list_versions(session: Session, schedule_id: str, limit: int = 100) -> list[VersionView]:
+    """The definitions that a schedule had, newest first."""
+    query = select(ScheduleVersion).where(ScheduleVersion.schedule_id == schedule_id)
+    rows = session.scalars(query.order_by(ScheduleVersion.ver.desc()).limit(limit + 1)).all()
+    parsed = [Definition.from_json(row.definition) for row in rows]
+    return [
+        VersionView(row.ver, parsed[i], row.at, row.by, row.why, _changes(parsed[i + 1 : i + 2], parsed[i]))
+        for i, row in enumerate(rows[:limit])
+    ]
+
+
+def coming_runs(
+    session: Session, start: datetime, end: datetime, schedule_id: str | None = None, limit: int = MAX_COMING
+) -> Window:
+    """The runs from a time to another, of one schedule or of all that are active, in order."""
+    query = select(Schedule).where(Schedule.due_at.is_not(None), Schedule.state == planning.ACTIVE)
+    query = query.where(Schedule.due_at < end) if schedule_id is None else query.where(Schedule.id == schedule_id)
+    rows = session.scalars(query.order_by(Schedule.due_at).limit(MAX_COMING + 1)).all()
+    each = _coming(session, rows[:MAX_COMING], start, end)
+    found = list(islice(merge(*each, key=lambda one: one.run.due_at), limit + 1))
+    return Window(found[:limit], len(found) <= limit and len(rows) <= MAX_COMING)
+
+
+def _coming(session: Session, rows: Sequence[Schedule], start: datetime, end: datetime) -> list[Iterator[Coming]]:
+    """The coming runs of each, worked out when they are asked for."""
+    definitions = {row.id: Definition.from_json(row.definition) for row in rows}
+    texts, now = planning.calendars(session, definitions.values()), clock.now()
+    found: list[Iterator[Coming]] = []
+    for row in rows:
+        try:
+            timetable = planning.timetable_of(definitions[row.id], row.id, texts, now)
+        except InvalidInput:
+            continue
+        make = partial(Coming, row.id, row.name, row.type)
+        found.append(map(make, timetable.each(max(start, now) - TICK, end)))
+    return found
+
+
+def heat(session: Session, now: datetime, hours: int = 24, step_s: int = 300) -> tuple[dict[datetime, int], bool]:
+    """How many runs begin in each step of the coming hours, steps without any left out; and whether that is all."""
+    window = coming_runs(session, now, now + timedelta(hours=hours), limit=20_000)
+    found: dict[datetime, int] = {}
+    for one in window.runs:
+        at = clock.from_ms(clock.to_ms(one.run.due_at) // (step_s * 1_000) * step_s * 1_000)
+        found[at] = found.get(at, 0) + 1
+    return found, window.is_complete
+
+
+def preview(session: Session, definition: Definition, limit: int = 10) -> list[Run]:
+    """The next runs of a definition that need not be stored. Raises `InvalidInput`."""
+    texts = planning.calendars(session, [definition])
+    now = clock.now()
+    return planning.timetable_of(definition, "", texts, now).runs(now, min(limit, 100))
+
+
+def plan_backfill(session: Session, schedule_id: str, wanted: Backfill) -> BackfillPlan:
+    """What a backfill would run. Raises `NotFound`, or `InvalidInput` when it makes no sense or is too much."""
+    view, now = get_schedule(session, schedule_id), clock.now()
+    if not wanted.start < wanted.end <= now:
+        raise wrong("end", "Choose a span that is over: its beginning before its end, and that not in the future.")
+    if not 0 <= wanted.spacing_s <= 86_400:
+        raise wrong("spacing_s", "Use 0 to 86,400 seconds.")
+    texts = planning.calendars(session, [view.definition])
+    runs = planning.timetable_of(view.definition, view.id, texts, now).runs(
+        wanted.start - TICK, MAX_BACKFILL + 1, wanted.end
+    )
+    if len(runs) > MAX_BACKFILL:
+        raise wrong("end", f"There are more than {MAX_BACKFILL:,} times in this span; choose a shorter one.")
+    times = [run.nominal_at for run in runs]
+    ran = _ran(session, view.id, wanted) if wanted.only_missing else set()
+    left = [at for at in times if at not in ran]
+    usual = usual_ms(session, view.type)
+    seconds = None if usual is None else wanted.spacing_s * max(0, len(left) - 1) + usual / 1_000
+    return BackfillPlan(left, len(times) - len(left), seconds)
+
+
+def usual_ms(session: Session, job_type: str, days: int = 7) -> float | None:
+    """The median run time of a job type in the last days; None: it did not run."""
+    today = clock.to_ms(clock.now()) // 86_400_000 * 86_400_000
+    query = select(JobRollup.runtimes).where(
+        JobRollup.grain == "day", JobRollup.dimension == "type", JobRollup.name == job_type,
+        JobRollup.at.in_([clock.from_ms(today) - timedelta(days=ago) for ago in range(days)]),
+    )  # fmt: skip
+    return histogram.percentile(histogram.merged(session.scalars(query)), 0.5)
+
+
+def list_calendars(session: Session, limit: int = 200) -> list[BlackoutCalendar]:
+    """The calendars of blackouts, by name."""
+    return list(session.scalars(select(BlackoutCalendar).order_by(BlackoutCalendar.name).limit(limit)))
+
+
+def get_calendar(session: Session, name: str) -> BlackoutCalendar:
+    """One of them. Raises `NotFound`."""
+    found = session.get(BlackoutCalendar, name.strip())
+    if found is None:
+        raise NotFound(f"There is no calendar {name!r}.")
+    return found
+
+
+def view_of(row: Schedule) -> ScheduleView:
+    """A row as it is shown."""
+    definition = Definition.from_json(row.definition)
+    try:
+        words = explain(definition)
+    except InvalidInput as error:
+        words = error.detail
+    late = row.due_at is not None and row.due_at < clock.now() - LATE_AFTER
+    same = {name: getattr(row, name) for name in ScheduleView.__slots__ if name not in _OTHERWISE}
+    return ScheduleView(definition=definition, words=words, next_at=row.nominal_at, late=late, **same)
+
+
+def fire_of(row: Any) -> Fire:
+    """A row of `_FIRES` as it is shown."""
+    given = {name: getattr(row, name) for name in Fire.__slots__ if name != "job_state"}
+    return Fire(**given, job_state=State(row.job_state) if row.job_state else None)
+
+
+def _changes(before: list[Definition], after: Definition) -> dict[str, list[Any]]:
+    old = before[0].model_dump(mode="json") if before else {}
+    new = json.loads(after.model_dump_json())
+    return {name: [old[name], new[name]] for name in old if old[name] != new[name]}
+
+
+def _ran(session: Session, schedule_id: str, wanted: Backfill) -> set[datetime]:
+    query = select(ScheduleFire.nominal_at).where(
+        ScheduleFire.schedule_id == schedule_id, ScheduleFire.job_id.is_not(None), ScheduleFire.trigger != "manual",
+        ScheduleFire.nominal_at >= wanted.start, ScheduleFire.nominal_at < wanted.end,
+    )  # fmt: skip
+    return set(session.scalars(query.limit(20_000)))
+
+
+_OTHERWISE = ("definition", "words", "next_at", "late")
+_BY_STATE = select(Schedule.state, func.count()).group_by(Schedule.state)
+_FIRES = select(
+    *(getattr(ScheduleFire, name) for name in Fire.__slots__ if name not in ("job_state", "runtime_ms")),
+    JobStatus.state.label("job_state"),
+    JobStatus.runtime_ms,
+).join(JobStatus, JobStatus.id == ScheduleFire.job_id, isouter=True)
