@@ -12,8 +12,8 @@ from console import config
 from console.config import PROJECT_DIR
 from console.errors import NotConfigured
 
-IN_PARALLEL = ("--numprocesses=2", "--dist=worksteal")
-"""The slow ones mostly wait for processes that they have killed; more than two disturb each other."""
+IN_PARALLEL = ("--numprocesses=3", "--dist=worksteal")
+"""The slow ones mostly wait for processes that they have killed; three keep two cores at work."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})

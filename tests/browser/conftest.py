@@ -11,12 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, StorageState
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
 from console import clock
 from console.embedded import ports
+
+PHONE, LAPTOP = 390, 1440
+FAILS_WITHIN_MS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +81,42 @@ def admin_cookies(browser: Browser, console: Console) -> StorageState:
         page.click("button[type=submit]")
         page.wait_for_url(f"{console.url}/")
         return context.storage_state()
+
+
+@pytest.fixture(scope="session")
+def failed_job(console: Console) -> str:
+    """A job that fails with words nobody can break."""
+    for _ in range(3):
+        console.run("dispatch", "demo.noop")
+    while clock.now().second > 45:  # it is to end in the minute it began in: a chart counts ends, a list knows beginnings
+        time.sleep(0.5)
+    return console.run("dispatch", "demo.fail", "--payload", '{"message": "%s"}' % ("unbreakable" * 40))
+
+
+@pytest.fixture(scope="session")
+def signed_in(browser: Browser, console: Console, failed_job: str, admin_cookies: StorageState) -> StorageState:
+    """The cookies of the admin, once there is a job that failed."""
+    with browser.new_context(storage_state=admin_cookies) as context:
+        page = context.new_page()
+        page.goto(f"{console.url}/jobs/{failed_job}")
+        expect(page.locator("#job")).to_contain_text("Retryable", timeout=FAILS_WITHIN_MS)
+    return admin_cookies
+
+
+def opened(browser: Browser, state: Any, width: int, theme: str, **more: Any) -> BrowserContext:
+    return browser.new_context(
+        storage_state=state, viewport={"width": width, "height": 844}, color_scheme=theme, **more  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+def page_of(browser: Browser, signed_in: Any) -> Iterator[Page]:
+    """A page of the admin, whose scripts must not fail."""
+    context = opened(browser, signed_in, LAPTOP, "light")
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+    assert problems == []

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
+from playwright.sync_api import Browser, Page, expect
 
-from console import clock
-from tests.browser.conftest import Console
+from tests.browser.conftest import FAILS_WITHIN_MS, LAPTOP, PHONE, Console, opened
 
 AXE = (Path(__file__).parent / "vendor/axe-core-4.14.1/axe.min.js").read_text()
-PHONE, LAPTOP = 390, 1440
-FAILS_WITHIN_MS = 20_000
-
-
-@pytest.fixture(scope="module")
-def failed_job(console: Console) -> str:
-    """A job that fails with words nobody can break."""
-    for _ in range(3):
-        console.run("dispatch", "demo.noop")
-    while clock.now().second > 45:  # it is to end in the minute it began in: a chart counts ends, a list knows beginnings
-        time.sleep(0.5)
-    return console.run("dispatch", "demo.fail", "--payload", '{"message": "%s"}' % ("unbreakable" * 40))
 
 
 @pytest.fixture(scope="module")
@@ -54,39 +40,10 @@ def logging_job(console: Console) -> str:
     return console.run("dispatch", "demo.log", "--payload", '{"lines": 60, "seconds_each": 0.2}')
 
 
-@pytest.fixture(scope="module")
-def signed_in(browser: Browser, console: Console, failed_job: str, admin_cookies: StorageState) -> StorageState:
-    """The cookies of the admin, once there is a job that failed."""
-    with browser.new_context(storage_state=admin_cookies) as context:
-        page = context.new_page()
-        page.goto(f"{console.url}/jobs/{failed_job}")
-        expect(page.locator("#job")).to_contain_text("Retryable", timeout=FAILS_WITHIN_MS)
-    return admin_cookies
-
-
 def group_of(console: Console) -> str:
     """The group of the job that failed."""
     groups = json.loads(console.run("failed", "--group", "--json"))["data"]
     return str(next(group["fingerprint"] for group in groups if group["type"] == "demo.fail"))
-
-
-def opened(browser: Browser, state: Any, width: int, theme: str, **more: Any) -> BrowserContext:
-    return browser.new_context(
-        storage_state=state, viewport={"width": width, "height": 844}, color_scheme=theme, **more  # type: ignore[arg-type]
-    )
-
-
-@pytest.fixture
-def page_of(browser: Browser, signed_in: Any) -> Iterator[Page]:
-    """A page of the admin, whose scripts must not fail."""
-    context = opened(browser, signed_in, LAPTOP, "light")
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    yield page
-    context.close()
-    assert problems == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -188,76 +145,6 @@ def test_the_keyboard_goes_picks_and_searches(page_of: Page, console: Console) -
         page_of.keyboard.press("g")
         page_of.keyboard.press(key)
         page_of.wait_for_url(f"{console.url}{address}")  # and until its scripts are there
-
-
-def test_the_filters_are_in_the_address_and_back_works(page_of: Page, console: Console) -> None:
-    page_of.goto(f"{console.url}/jobs")
-    page_of.get_by_role("link", name="Failed").click()
-    expect(page_of).to_have_url(f"{console.url}/jobs?q=state:failed")
-    expect(page_of.locator("#job-text")).to_have_value("state:failed")
-    page_of.fill("#job-text", "state:failed unbreakable")
-    page_of.keyboard.press("Enter")
-    expect(page_of).to_have_url(f"{console.url}/jobs?q=state:failed+unbreakable")
-    expect(page_of.locator("#job-table tbody tr", has_text="unbreakable").first).to_be_visible()
-    expect(page_of.locator("#job-table tbody tr", has_not_text="demo.fail")).to_have_count(0)
-    page_of.go_back()
-    expect(page_of).to_have_url(f"{console.url}/jobs?q=state:failed")
-    expect(page_of.locator("#job-text")).to_have_value("state:failed")
-
-
-def test_the_search_box_completes_keys_and_values(page_of: Page, console: Console) -> None:
-    page_of.goto(f"{console.url}/jobs")
-    box, options = page_of.get_by_role("combobox", name="Search jobs"), page_of.locator("#search-options [role=option]")
-    box.press_sequentially("ty")
-    expect(options).to_have_text(["type:Job type."])
-    expect(box).to_have_attribute("aria-expanded", "true")
-    box.press("ArrowDown")
-    expect(options.first).to_have_attribute("aria-selected", "true")
-    expect(box).to_have_attribute("aria-activedescendant", options.first.get_attribute("id") or "")
-    box.press("Enter")
-    expect(box).to_have_value("type:")
-    box.press_sequentially("fail")
-    expect(options).to_have_count(1)
-    options.first.click()
-    expect(box).to_have_value("type:demo.fail ")
-    expect(box).to_be_focused()
-    box.press_sequentially("-st")
-    expect(options.first).to_contain_text("-state:")
-    box.press("Escape")
-    expect(page_of.locator("#search-options")).to_be_hidden()
-    expect(box).to_be_focused()
-    box.press("Tab")
-    expect(box).not_to_be_focused()
-    box.fill("type:demo.fail args.message:unbreakable*")
-    box.press("Enter")
-    expect(page_of).to_have_url(f"{console.url}/jobs?q=type:demo.fail+args.message:unbreakable*")
-    expect(page_of.locator("#job-table tbody tr", has_text="unbreakable").first).to_be_visible()
-    expect(page_of.locator("#job-table tbody tr", has_not_text="demo.fail")).to_have_count(0)
-
-
-def test_the_fields_say_what_the_box_says(page_of: Page, console: Console) -> None:
-    page_of.goto(f"{console.url}/jobs?q=state:failed")
-    page_of.locator("summary", has_text="More filters").click()
-    page_of.get_by_label("Payload field").fill("message")
-    page_of.get_by_label("Payload value").fill("unbreakable*")
-    page_of.get_by_label("Payload value").press("Enter")
-    expect(page_of.locator("#job-text")).to_have_value("state:failed args.message:unbreakable*")
-    page_of.get_by_label("Job type", exact=True).select_option("demo.fail")
-    expect(page_of.locator("#job-text")).to_have_value("state:failed type:demo.fail args.message:unbreakable*")
-    page_of.get_by_role("link", name="Remove args.message").click()
-    expect(page_of.locator("#job-text")).to_have_value("state:failed type:demo.fail")
-
-
-def test_an_export_is_downloaded_from_the_page_of_its_job(page_of: Page, console: Console) -> None:
-    page_of.goto(f"{console.url}/jobs?q=state:failed+type:demo.fail")
-    page_of.locator("summary", has_text="Export").click()
-    page_of.get_by_role("button", name="JSON").click()
-    expect(page_of.locator("#job")).to_contain_text("Completed", timeout=FAILS_WITHIN_MS)
-    page_of.reload()
-    with page_of.expect_download() as download:
-        page_of.get_by_role("link", name="Download").click()
-    found = json.loads(download.value.path().read_text())
-    assert {job["type"] for job in found} == {"demo.fail"}
 
 
 def test_new_rows_do_not_move_what_is_being_read(page_of: Page, console: Console) -> None:
