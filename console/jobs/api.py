@@ -88,7 +88,7 @@ def cancellation_create(job_id: str) -> Cancelled:
     """Cancel a job that waits, or have its worker stop one that runs."""
     with write_transaction() as session:
         was = service.cancel_job(session, current_actor(), job_id)
-        return Cancelled(was=was, job=job_answer(queries.get_job(session, job_id).line))
+        return Cancelled(was=was, job=job_answer(one.see(session, job_id).job.line))
 
 
 @blueprint.post("/jobs/retries")

@@ -1,14 +1,14 @@
 """Which values of a payload or a result are not for everybody. Pure, but for one setting.
 
 A value is sensitive because of the name it stands under, at whatever depth (`password`, `apiKey`, `card_number`), or
-because its job type says so: a `SecretStr`, or a field with `json_schema_extra={"sensitive": True}`. What an error
-message or a traceback says is not looked through: no rule could tell a password in a sentence.
+because its job type says so: a `SecretStr`, or a field with `json_schema_extra={"sensitive": True}`. No rule could tell
+a password in a sentence; where the job's own values stand in what it says, errors and log lines, `masking` hides them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, TypeAlias
@@ -34,6 +34,7 @@ _NAMED = re.compile(
     r"""(?P<name>['"]?[A-Za-z_][\w\- ]*['"]?)(?P<is>\s*[:=]\s*)"""
     r"""(?P<value>b?'(?:[^'\\]|\\.)*'?|b?"(?:[^"\\]|\\.)*"?|[^\s,)}\]]+)"""
 )
+_QUOTES = re.compile(r"""^b?["']|["']$""")
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -83,6 +84,21 @@ def redacted(value: Any, rules: Rules, path: Path = (), hidden: list[Path] | Non
     return value
 
 
+def hidden_values(value: Any, rules: Rules) -> Iterator[Any]:
+    """What `redacted` replaces. Paths are made up where the job type has some only: it takes most of the time."""
+    rest: list[tuple[Path, Any]] = [((), value)]
+    while rest:
+        path, item = rest.pop()
+        pairs: Iterable[tuple[Any, Any]]
+        pairs = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
+        for key, below in pairs:
+            step = (*path, str(key)) if rules.paths else (str(key),) if isinstance(item, dict) else ()
+            if below is not None and rules.hides(step):
+                yield below
+            elif isinstance(below, dict | list):
+                rest.append((step, below))
+
+
 def restored(edited: Any, original: Any, rules: Rules, path: Path = ()) -> Any:
     """What somebody edited without seeing all of it: `HIDDEN` becomes what stood at the same sensitive place."""
     if edited == HIDDEN and original is not None and path and rules.hides(path):
@@ -103,6 +119,12 @@ def redacted_text(text: str, rules: Rules) -> str:
         return f"{found['name']}{found['is']}{HIDDEN}" if rules.is_sensitive(name[:200]) else found[0]
 
     return _NAMED.sub(hide, text)
+
+
+def named_values(text: str, rules: Rules) -> list[str]:
+    """The values that `redacted_text` hides, without their quotes."""
+    found = [match["value"] for match in _NAMED.finditer(text) if rules.is_sensitive(match["name"].strip("'\"")[:200])]
+    return [_QUOTES.sub("", value) for value in found]
 
 
 @lru_cache(maxsize=64)
