@@ -34,6 +34,7 @@ _NAMED = re.compile(
     r"""(?P<name>['"]?[A-Za-z_][\w\- ]*['"]?)(?P<is>\s*[:=]\s*)"""
     r"""(?P<value>b?'(?:[^'\\]|\\.)*'?|b?"(?:[^"\\]|\\.)*"?|[^\s,)}\]]+)"""
 )
+_PLACE = re.compile(r"[+-]?\d+")
 _QUOTES = re.compile(r"""^b?["']|["']$""")
 
 Path: TypeAlias = tuple[str, ...]
@@ -58,6 +59,12 @@ class Rules:
         if path and not path[-1].isdigit() and self.is_sensitive(path[-1][:200]):
             return True
         return bool(self.paths) and path[:1] == ("kwargs",) and any(_fits(path[1:], known) for known in self.paths)
+
+
+    def may_hide(self, path: Path) -> bool:
+        """The same of a path that somebody typed, where any place in a list stands for all: `01` and `-1` name one."""
+        typed = _somewhere(path[1:])
+        return self.hides(path) or any(_fits(typed, _somewhere(known)) for known in self.paths)
 
 
 def rules_of(job_type: str) -> Rules:
@@ -157,6 +164,10 @@ def _is_sensitive(key: str, names: tuple[str, ...]) -> bool:
 
 def _fits(path: Path, known: Path) -> bool:
     return len(path) == len(known) and all(part in (ANY, given) for given, part in zip(path, known, strict=True))
+
+
+def _somewhere(path: Path) -> Path:
+    return tuple("0" if _PLACE.fullmatch(step) else step for step in path)
 
 
 @lru_cache(maxsize=256)

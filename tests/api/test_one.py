@@ -60,6 +60,25 @@ def test_what_is_hidden_is_hidden_in_what_the_job_says(
     assert (answer["error"]["message"], answer["failed_attempts"][0]["traceback"]) == ("Denied: hunter2", "hunter2!")
 
 
+def test_a_guess_at_what_is_hidden_is_refused(
+    admin: Program, support: Program, program: Callable[..., Program], job: Callable[..., str]
+) -> None:
+    made = job(State.RETRYABLE, payload=SECRET)
+    guess = "args.user.password:hunter2"
+    narrow = program("admin", name="narrow", scopes=["jobs.read", "jobs.retry"])
+    for one in (support, narrow):
+        for answer in (
+            one.get(f"/jobs?q={guess}"),
+            one.post("/jobs/retries", json={"q": guess}),
+            one.post("/jobs/exports", json={"q": guess}),
+            one.post("/actions", json={"kind": "retry", "q": guess}),
+            one.post("/actions/estimates", json={"kind": "retry", "q": guess}),
+        ):
+            assert problem(answer, 422)["errors"][0]["field"] == "q"
+            assert "args.user.password holds what is hidden from you" in answer.text
+    assert [one["id"] for one in admin.get(f"/jobs?q={guess}").get_json()["data"]] == [made]
+
+
 def test_all_attempts_in_pages(support: Program, job: Callable[..., str]) -> None:
     made = job(State.RETRYING)
     with db.writing() as session:
