@@ -26,7 +26,7 @@ from console.actions.schemas import (
 )
 from console.jobs.filters import Cursor
 from console.web import database
-from console.web.permissions import current_actor, requires
+from console.web.permissions import current_actor, may, requires
 from console.web.rest import Answer, endpoint, idempotency_key, request_hash
 
 blueprint = Blueprint("actions_api", __name__, url_prefix="/api/v1")
@@ -50,7 +50,7 @@ def create(body: ActionRequest) -> Answer:
     Needs `jobs.retry`, `jobs.cancel` or `jobs.flush` too, as the kind is.
     """
     check_may(body.kind)
-    plan, key = body.plan(), idempotency_key()
+    plan, key = body.plan(sees_all=may(Permission.JOBS_SEE_SENSITIVE)), idempotency_key()
     with database.transaction() as session:
         row = claim(session, current_actor().name, key, request_hash(body)) if key else None
         if row is not None and row.complete:
@@ -68,7 +68,8 @@ def create(body: ActionRequest) -> Answer:
 def estimates_create(body: ActionWanted) -> EstimateAnswer:
     """Say how many jobs an action would mean and how long it would take. Nothing is done."""
     check_may(body.kind)
-    return estimate_answer(estimate(database.session(), body.kind, body.filter(), body.rate))
+    wanted = body.filter(sees_all=may(Permission.JOBS_SEE_SENSITIVE))
+    return estimate_answer(estimate(database.session(), body.kind, wanted, body.rate))
 
 
 @blueprint.get("/actions/<action_id>")

@@ -57,14 +57,14 @@ class ActionRequest(ActionWanted):
     stop_percent: int | None = Field(None, ge=1, le=99, description=_STOP)
     confirm: bool = Field(False, description=_CONFIRM)
 
-    def plan(self) -> Plan:
-        """As the service takes it. Raises `InvalidInput`."""
+    def plan(self, *, sees_all: bool) -> Plan:
+        """As the service takes it. Raises `InvalidInput`; `sees_all`: see `filter`."""
         if self.kind in DESTRUCTIVE and not self.confirm:
             message = f"Must be true: a {self.kind} changes many jobs at once."
             raise InvalidInput(f"confirm: {message}", [{"field": "confirm", "message": message}])
         return Plan(
             self.kind,
-            self.filter(),
+            self.filter(sees_all=sees_all),
             name=self.name,
             rate=self.rate,
             trial=self.trial,

@@ -21,8 +21,9 @@ from console.errors import Conflict, InvalidInput, NotFound
 from console.failures import queries, service
 from console.failures.queries import GroupFilter, GroupView
 from console.failures.rules import AGES, GroupState, Ignore, Sort
+from console.jobs import one
 from console.jobs.filters import parse_time
-from console.jobs.queries import JobDetail, get_job
+from console.jobs.queries import JobDetail
 from console.web import database, htmx
 from console.web.permissions import current_actor, requires
 
@@ -172,7 +173,7 @@ def _example(fingerprint: str) -> JobDetail | None:
     session = database.session()
     job_id = queries.latest_job(session, fingerprint)
     try:
-        return get_job(session, job_id) if job_id else None
+        return one.see(session, job_id).job if job_id else None
     except NotFound:
         return None
 

@@ -37,7 +37,7 @@ from console.jobs.schemas import (
 from console.jobs.search.export import start_export
 from console.jobs.usage import usage_of
 from console.web import database
-from console.web.permissions import current_actor, requires
+from console.web.permissions import current_actor, may, requires
 from console.web.rest import Answer, Input, Output, endpoint, idempotency_key, request_hash
 
 blueprint = Blueprint("jobs_api", __name__, url_prefix="/api/v1")
@@ -48,7 +48,8 @@ blueprint = Blueprint("jobs_api", __name__, url_prefix="/api/v1")
 @endpoint(query=JobsQuery, answer=JobList)
 def index(query: JobsQuery) -> JobList:
     """List jobs, newest first."""
-    page = queries.list_jobs(database.session(), query.filter(), Cursor.decode(query.cursor), query.limit)
+    wanted = query.filter(sees_all=may(Permission.JOBS_SEE_SENSITIVE))
+    page = queries.list_jobs(database.session(), wanted, Cursor.decode(query.cursor), query.limit)
     return job_list_answer(page)
 
 
@@ -88,7 +89,7 @@ def cancellation_create(job_id: str) -> Cancelled:
     """Cancel a job that waits, or have its worker stop one that runs."""
     with write_transaction() as session:
         was = service.cancel_job(session, current_actor(), job_id)
-        return Cancelled(was=was, job=job_answer(queries.get_job(session, job_id).line))
+        return Cancelled(was=was, job=job_answer(one.see(session, job_id).job.line))
 
 
 @blueprint.post("/jobs/retries")
@@ -143,7 +144,8 @@ def _dispatch(body: DispatchRequest, session: Session) -> tuple[int, Output]:
 
 
 def _export(body: ExportRequest, session: Session) -> tuple[int, Output]:
-    job_id = start_export(session, current_actor(), body.filter(), body.format)
+    wanted = body.filter(sees_all=may(Permission.JOBS_SEE_SENSITIVE))
+    job_id = start_export(session, current_actor(), wanted, body.format)
     return 201, Dispatched(ids=[job_id], job=job_answer(queries.get_job(session, job_id).line))
 
 
@@ -195,5 +197,6 @@ def once(body: Input | None, work: Callable[[Session], tuple[int, Output]]) -> A
 
 
 def _do_to_all(action: bulk.Action, body: BulkRequest) -> Count:
-    done = bulk.do_to_all(write_transaction, action, current_actor(), body.filter(), body.limit, _claim(body))
+    wanted = body.filter(sees_all=may(Permission.JOBS_SEE_SENSITIVE))
+    done = bulk.do_to_all(write_transaction, action, current_actor(), wanted, body.limit, _claim(body))
     return Count(count=done)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import json
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from console.errors import InvalidInput, NotFound
+from console.jobs.masking import NOTHING, Mask
 from console.jobs.models import JobAttempt
 from console.jobs.queries import AttemptView, attempt_view
 from console.jobs.tracebacks import Part, parts, place_of
@@ -61,14 +63,19 @@ class Attempts:
     total: int
 
 
-def attempts_of(session: Session, job_id: str, before: str = "", limit: int = PAGE) -> Attempts:
-    """The latest ones, or those before a place that a page gave as `older`. Raises `InvalidInput`."""
+def attempts_of(
+    session: Session, job_id: str, before: str = "", limit: int = PAGE, *, mask: Mask = NOTHING
+) -> Attempts:
+    """The latest ones, or those before a place that a page gave as `older`. Raises `InvalidInput`.
+
+    `mask`: hides what is sensitive, before anything is compared or folded.
+    """
     where = [JobAttempt.job_id == job_id]
     if before:
         where.append(tuple_(JobAttempt.run, JobAttempt.attempt) < _place(before))
     length = func.length(JobAttempt.traceback)
     columns = [getattr(JobAttempt, name) for name in AttemptView.__slots__ if name != "traceback"]
-    rows = session.execute(
+    found = session.execute(
         select(
             *columns,
             func.substr(JobAttempt.traceback, 1, LONG).label("head"),
@@ -79,7 +86,8 @@ def attempts_of(session: Session, job_id: str, before: str = "", limit: int = PA
         .where(*where)
         .order_by(JobAttempt.run.desc(), JobAttempt.attempt.desc())
         .limit(limit + 1)
-    ).all()
+    )
+    rows = [_masked(row, mask) for row in found]
     some = select(JobAttempt.attempt).where(JobAttempt.job_id == job_id).limit(COUNTED).subquery()
     last = rows[limit - 1] if len(rows) > limit else None
     return Attempts(
@@ -114,6 +122,11 @@ def _place(text: str) -> tuple[int, int]:
     if not (text.isascii() and run.isdecimal() and attempt.isdecimal() and len(run) < 5 and len(attempt) < 10):
         raise InvalidInput("An attempt is named by its run and its number, such as 0.3.")
     return int(run), int(attempt)
+
+
+def _masked(row: Any, mask: Mask) -> Any:
+    words = {name: mask(getattr(row, name)) for name in ("error_message", "head", "tail")}
+    return SimpleNamespace(**(row._asdict() | words))
 
 
 def _shown(row: Any, before: Any | None) -> Shown:

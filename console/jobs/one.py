@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from console.audit.service import Actor, record
 from console.jobs import queries
+from console.jobs.masking import Mask, mask_of
 from console.jobs.queries import JobDetail
 from console.jobs.redaction import Path, redacted, redacted_text, rules_of
 from console.jobs.tree import written
@@ -21,7 +22,10 @@ INDENTED = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """`job` without the values at `hidden`, written `kwargs.user.password`; at most `MAX_PATHS` are named."""
+    """`job` without the values at `hidden`, written `kwargs.user.password`; at most `MAX_PATHS` are named.
+
+    Nor are they in what it says: its errors, its tracebacks and its notes.
+    """
 
     job: JobDetail
     hidden: list[str]
@@ -51,7 +55,12 @@ def without_secrets(job: JobDetail) -> Seen:
         arguments=None if job.arguments is None else redacted_text(job.arguments, rules),
     )
     hidden = [*in_payload, *(("result", *path) for path in in_result)]
-    return Seen(seen, [".".join(path) for path in hidden[:MAX_PATHS]])
+    return Seen(mask_of(job).job(seen), [".".join(path) for path in hidden[:MAX_PATHS]])
+
+
+def mask_for(session: Session, job_id: str) -> Mask:
+    """As `mask_of`, of a job that is not at hand. Raises `NotFound`."""
+    return mask_of(queries.get_job(session, job_id))
 
 
 def as_text(value: Any) -> str:

@@ -7,8 +7,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from console.access.rules import Permission
-from console.errors import NotFound
-from console.jobs import again, api, one, queries, waiting
+from console.jobs import again, api, one, waiting
 from console.jobs.api import once, write_transaction
 from console.jobs.attempts import whole_attempts
 from console.jobs.one_schemas import (
@@ -34,10 +33,9 @@ blueprint = api.blueprint
 def attempts_index(job_id: str, query: AttemptsQuery) -> AttemptList:
     """List the attempts of a job that did not end well, latest first."""
     session = database.session()
-    if queries.state_and_attempts(session, job_id) is None:
-        raise NotFound(f"There is no job {job_id!r}.")
+    mask = one.mask_for(session, job_id)
     found, older = whole_attempts(session, job_id, query.cursor, query.limit)
-    return AttemptList(data=[attempt_answer(item) for item in found], next=older or None)
+    return AttemptList(data=[attempt_answer(mask.attempt(item)) for item in found], next=older or None)
 
 
 @blueprint.post("/jobs/<path:job_id>/disclosure")
@@ -96,4 +94,4 @@ def _run_again(job_id: str, session: Session) -> tuple[int, Output]:
 
 
 def _answer(session: Session, job_id: str) -> JobAnswer:
-    return job_answer(queries.get_job(session, job_id, for_page=True).line)
+    return job_answer(one.see(session, job_id).job.line)

@@ -10,9 +10,10 @@ from console.jobs import lineage, usual
 from console.jobs.attempts import Attempts, attempts_of
 from console.jobs.course import Course, Picture, course_of, draw
 from console.jobs.lineage import Relatives
+from console.jobs.masking import NOTHING, Mask, mask_of
 from console.jobs.one import as_text
 from console.jobs.queries import JobDetail, Moment
-from console.jobs.redaction import redacted, redacted_text, rules_of
+from console.jobs.redaction import Rules, redacted, redacted_text, rules_of
 from console.jobs.rules import REASONS, State
 from console.jobs.tree import Tree, payload_tree, result_tree
 from console.jobs.usual import Comparison
@@ -32,7 +33,10 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class OnePage:
-    """`left_out`: how many moments between the first and the last ones are not shown. `meaning`: the state in words."""
+    """`left_out`: how many moments between the first and the last ones are not shown. `meaning`: the state in words.
+
+    `mask`: hides in what the job logged what is hidden in its payload; of a large one, in the beginning that was read.
+    """
 
     job: JobDetail
     meaning: str
@@ -47,6 +51,7 @@ class OnePage:
     usual: list[Comparison]
     relatives: Relatives
     is_revealed: bool
+    mask: Mask
 
     @property
     def hidden(self) -> int:
@@ -56,11 +61,11 @@ class OnePage:
 
 def page_of(session: Session, job: JobDetail, attempts_before: str = "", *, reveal: bool = False) -> OnePage:
     """`reveal`: with what is sensitive; whoever asks for that has been checked and written down."""
-    rules = rules_of(job.line.type)
-    course = course_of(job.timeline, job.line.state)
+    rules, mask = rules_of(job.line.type), NOTHING if reveal else mask_of(job)
     left_out = max(0, len(job.timeline) - FIRST_MOMENTS - LAST_MOMENTS)
-    shown = job.timeline if not left_out else job.timeline[:FIRST_MOMENTS] + job.timeline[-LAST_MOMENTS:]
-    arguments = job.arguments if reveal or job.arguments is None else redacted_text(job.arguments, rules)
+    said = mask.job(replace(job, arguments=_arguments(job, rules, reveal=reveal)))
+    course = course_of(said.timeline, job.line.state)
+    shown = said.timeline if not left_out else said.timeline[:FIRST_MOMENTS] + said.timeline[-LAST_MOMENTS:]
     payload = None
     if job.payload is not None:
         payload = payload_tree(job.payload, rules, reveal=reveal, is_cut=job.payload_is_cut)
@@ -70,20 +75,25 @@ def page_of(session: Session, job: JobDetail, attempts_before: str = "", *, reve
         for value, tree in ((job.payload, payload), (job.result, result))
     )
     return OnePage(
-        job=replace(job, arguments=arguments),
+        job=said,
         meaning=_meaning(job),
         reason=REASONS.get(job.line.reason or "", ""),
         course=course,
         pictures=(draw(course), draw(course, upright=True)),
         moments=shown,
         left_out=left_out,
-        attempts=attempts_of(session, job.line.id, attempts_before),
+        attempts=attempts_of(session, job.line.id, attempts_before, mask=mask),
         payload=None if payload is None else Value(payload, _copied(payload, seen_payload)),
         result=None if result is None else Value(result, _copied(result, seen_result)),
         usual=usual.comparisons(session, job.line),
         relatives=lineage.relatives_of(session, job),
         is_revealed=reveal,
+        mask=mask,
     )
+
+
+def _arguments(job: JobDetail, rules: Rules, *, reveal: bool) -> str | None:
+    return job.arguments if reveal or job.arguments is None else redacted_text(job.arguments, rules)
 
 
 def _copied(tree: Tree, value: object) -> str:

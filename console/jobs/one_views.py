@@ -67,8 +67,9 @@ def result_show(job_id: str) -> Response:
 @blueprint.get("/jobs/<path:job_id>/attempts/<place>/traceback")
 @requires(Permission.JOBS_READ)
 def traceback_show(job_id: str, place: str) -> Response | str:
-    """All of a long traceback, folded; or as it is, for those who open it without scripts."""
-    text = attempts.traceback_of(database.session(), job_id, place)
+    """All of a long traceback, folded; or as text, for those who open it without scripts."""
+    session = database.session()
+    text = one.mask_for(session, job_id)(attempts.traceback_of(session, job_id, place))
     if not htmx.is_fragment():
         return _plain(text)
     return render_template("jobs/_frames.html", parts=parts(text), place=place)

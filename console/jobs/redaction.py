@@ -1,14 +1,14 @@
 """Which values of a payload or a result are not for everybody. Pure, but for one setting.
 
 A value is sensitive because of the name it stands under, at whatever depth (`password`, `apiKey`, `card_number`), or
-because its job type says so: a `SecretStr`, or a field with `json_schema_extra={"sensitive": True}`. What an error
-message or a traceback says is not looked through: no rule could tell a password in a sentence.
+because its job type says so: a `SecretStr`, or a field with `json_schema_extra={"sensitive": True}`. No rule could tell
+a password in a sentence; where the job's own values stand in what it says, errors and log lines, `masking` hides them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, TypeAlias
@@ -34,6 +34,8 @@ _NAMED = re.compile(
     r"""(?P<name>['"]?[A-Za-z_][\w\- ]*['"]?)(?P<is>\s*[:=]\s*)"""
     r"""(?P<value>b?'(?:[^'\\]|\\.)*'?|b?"(?:[^"\\]|\\.)*"?|[^\s,)}\]]+)"""
 )
+_PLACE = re.compile(r"[+-]?\d+")
+_QUOTES = re.compile(r"""^b?["']|["']$""")
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -57,6 +59,12 @@ class Rules:
         if path and not path[-1].isdigit() and self.is_sensitive(path[-1][:200]):
             return True
         return bool(self.paths) and path[:1] == ("kwargs",) and any(_fits(path[1:], known) for known in self.paths)
+
+
+    def may_hide(self, path: Path) -> bool:
+        """The same of a path that somebody typed, where any place in a list stands for all: `01` and `-1` name one."""
+        typed = _somewhere(path[1:])
+        return self.hides(path) or any(_fits(typed, _somewhere(known)) for known in self.paths)
 
 
 def rules_of(job_type: str) -> Rules:
@@ -83,6 +91,21 @@ def redacted(value: Any, rules: Rules, path: Path = (), hidden: list[Path] | Non
     return value
 
 
+def hidden_values(value: Any, rules: Rules) -> Iterator[Any]:
+    """What `redacted` replaces. Paths are made up where the job type has some only: it takes most of the time."""
+    rest: list[tuple[Path, Any]] = [((), value)]
+    while rest:
+        path, item = rest.pop()
+        pairs: Iterable[tuple[Any, Any]]
+        pairs = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
+        for key, below in pairs:
+            step = (*path, str(key)) if rules.paths else (str(key),) if isinstance(item, dict) else ()
+            if below is not None and rules.hides(step):
+                yield below
+            elif isinstance(below, dict | list):
+                rest.append((step, below))
+
+
 def restored(edited: Any, original: Any, rules: Rules, path: Path = ()) -> Any:
     """What somebody edited without seeing all of it: `HIDDEN` becomes what stood at the same sensitive place."""
     if edited == HIDDEN and original is not None and path and rules.hides(path):
@@ -103,6 +126,12 @@ def redacted_text(text: str, rules: Rules) -> str:
         return f"{found['name']}{found['is']}{HIDDEN}" if rules.is_sensitive(name[:200]) else found[0]
 
     return _NAMED.sub(hide, text)
+
+
+def named_values(text: str, rules: Rules) -> list[str]:
+    """The values that `redacted_text` hides, without their quotes."""
+    found = [match["value"] for match in _NAMED.finditer(text) if rules.is_sensitive(match["name"].strip("'\"")[:200])]
+    return [_QUOTES.sub("", value) for value in found]
 
 
 @lru_cache(maxsize=64)
@@ -135,6 +164,10 @@ def _is_sensitive(key: str, names: tuple[str, ...]) -> bool:
 
 def _fits(path: Path, known: Path) -> bool:
     return len(path) == len(known) and all(part in (ANY, given) for given, part in zip(path, known, strict=True))
+
+
+def _somewhere(path: Path) -> Path:
+    return tuple("0" if _PLACE.fullmatch(step) else step for step in path)
 
 
 @lru_cache(maxsize=256)

@@ -14,6 +14,7 @@ from console.jobs.filters import JobFilter
 from console.jobs.queries import AttemptView, JobDetail, JobLine, Page
 from console.jobs.registry import JobType
 from console.jobs.rules import REASONS, State
+from console.jobs.search.guard import check_searchable
 from console.jobs.search.language import combined, to_filter
 from console.jobs.search.terms import MAX_TEXT
 from console.jobs.service import DispatchOptions
@@ -80,11 +81,13 @@ class JobsWanted(Input):
     after: Time | None = Field(None, description="Enqueued at this instant or later.")
     internal: bool = Field(False, description="Include the upkeep jobs of Celeriac itself.")
 
-    def filter(self) -> JobFilter:
-        """As the queries take it. Raises `InvalidInput`."""
+    def filter(self, *, sees_all: bool) -> JobFilter:
+        """As the queries take it. Raises `InvalidInput`, also for what they may not see unless they see all."""
         times = {name: [at.isoformat()] for name in ("before", "after") if (at := getattr(self, name))}
         given = {"state": self.state, "queue": [self.queue], "type": [self.type], "text": [self.text]} | times
-        return to_filter(combined(self.q, given | {"internal": ["1"] if self.internal else []}), clock.now())
+        wanted = to_filter(combined(self.q, given | {"internal": ["1"] if self.internal else []}), clock.now())
+        check_searchable(wanted, sees_all=sees_all)
+        return wanted
 
 
 class JobsQuery(JobsWanted, PageQuery):

@@ -16,12 +16,13 @@ from console.errors import InvalidInput
 from console.jobs import queries, service
 from console.jobs.filters import Cursor, JobFilter
 from console.jobs.search.columns import COLUMNS, columns_of
+from console.jobs.search.guard import check_searchable
 from console.jobs.search.saved import list_saved
 from console.jobs.search.shown import Shown, shown
 from console.jobs.selection import Outcome, do_to_each
 from console.web import database, htmx
 from console.web.filters import count
-from console.web.permissions import current_actor, requires
+from console.web.permissions import current_actor, may, requires
 
 PAGE = 50
 
@@ -129,9 +130,11 @@ def _picked() -> list[str]:
 def search_of(given: MultiDict[str, str]) -> Shown:
     """The search of an address or a form. What is said beside `q` stands in place of it; what is acted on is said once.
 
-    Raises `InvalidInput`.
+    Raises `InvalidInput`, also for what the person may not see.
     """
-    return shown(given.get("q", ""), given.to_dict(flat=False), clock.now(), instead=request.method == "GET")
+    search = shown(given.get("q", ""), given.to_dict(flat=False), clock.now(), instead=request.method == "GET")
+    check_searchable(search.wanted, sees_all=may(Permission.JOBS_SEE_SENSITIVE))
+    return search
 
 
 def _told(outcome: Outcome, verb: str, refusal: str) -> Response:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint
 
 from console.access.rules import Permission
 from console.jobs import queries as jobs
+from console.jobs.masking import mask_of
 from console.logs.queries import Place, lines_after, parse_level
 from console.logs.schemas import LogAnswer, LogQuery, log_answer
+from console.logs.shown import masked
 from console.web import database
 from console.web.permissions import requires
 from console.web.rest import endpoint
@@ -25,6 +29,7 @@ def index(job_id: str, query: LogQuery) -> LogAnswer:
     `last` as the cursor.
     """
     session = database.session()
-    jobs.get_job(session, job_id)
+    mask = mask_of(jobs.get_job(session, job_id))
     level, after = parse_level(query.level), Place.decode(query.cursor)
-    return log_answer(lines_after(session, job_id, after, of=query.of(), level=level, limit=query.limit))
+    page = lines_after(session, job_id, after, of=query.of(), level=level, limit=query.limit)
+    return log_answer(replace(page, lines=masked(page.lines, mask)))

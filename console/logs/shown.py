@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
+from console.jobs.masking import Mask
 from console.logs.queries import LEVELS, LoggedAttempt, LogLine, Place, lines_after, logged_attempts, parse_level
 
 
@@ -22,7 +23,9 @@ class ShownLog:
     levels: Sequence[str] = tuple(LEVELS)
 
 
-def read_log(session: Session, job_id: str, attempt: str = "", level: str = "", most: int | None = None) -> ShownLog:
+def read_log(
+    session: Session, job_id: str, mask: Mask, attempt: str = "", level: str = "", most: int | None = None
+) -> ShownLog:
     """The attempt that is named, else the latest; its last `most` lines. Raises `InvalidInput` for what is neither."""
     attempts = logged_attempts(session, job_id)
     wanted, least = Place.decode(attempt), parse_level(level)
@@ -32,7 +35,12 @@ def read_log(session: Session, job_id: str, attempt: str = "", level: str = "", 
     if chosen is None:
         return ShownLog(attempts, None, level.upper(), (), 0)
     lines = lines_after(session, job_id, of=Place(chosen.attempt, chosen.run), level=least).lines
-    return ShownLog(attempts, chosen, level.upper(), lines[-most:] if most else lines, len(lines))
+    return ShownLog(attempts, chosen, level.upper(), masked(lines[-most:] if most else lines, mask), len(lines))
+
+
+def masked(lines: Sequence[LogLine], mask: Mask) -> list[LogLine]:
+    """The lines without what the job's payload hides."""
+    return [replace(line, message=mask(line.message), exception=mask(line.exception)) for line in lines]
 
 
 def as_text(line: LogLine) -> str:

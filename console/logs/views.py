@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from console.access.rules import Permission
 from console.jobs import queries
+from console.jobs.masking import Mask, mask_of
 from console.jobs.queries import JobDetail
 from console.jobs.usage import Usage, usage_of
 from console.logs.shown import ShownLog, as_text, read_log
@@ -25,22 +26,23 @@ blueprint = Blueprint("logs", __name__)
 def show(job_id: str) -> str:
     """All lines that are kept of an attempt."""
     job = queries.get_job(database.session(), job_id)
-    return render_template("logs/_log.html" if htmx.is_fragment() else "logs/show.html", job=job, log=_read(job_id))
+    log = _read(job_id, mask_of(job))
+    return render_template("logs/_log.html" if htmx.is_fragment() else "logs/show.html", job=job, log=log)
 
 
 @blueprint.get("/jobs/<path:job_id>/logs.txt")
 @requires(Permission.JOBS_READ)
 def text_show(job_id: str) -> Response:
     """The same as a text file."""
-    queries.get_job(database.session(), job_id)
-    body = "".join(f"{as_text(line)}\n" for line in _read(job_id).lines)
+    mask = mask_of(queries.get_job(database.session(), job_id))
+    body = "".join(f"{as_text(line)}\n" for line in _read(job_id, mask).lines)
     return Response(body, mimetype="text/plain", headers={"Content-Disposition": 'attachment; filename="job.log"'})
 
 
 @blueprint.app_template_global("job_log")
-def log_of(job: JobDetail) -> ShownLog:
+def log_of(job: JobDetail, mask: Mask) -> ShownLog:
     """The end of the log, for the job's page, whose view need not know of it."""
-    return _read(job.line.id, most=ON_THE_JOB_PAGE)
+    return _read(job.line.id, mask, most=ON_THE_JOB_PAGE)
 
 
 @blueprint.app_template_filter("clock_tag")
@@ -57,7 +59,7 @@ def usage(job: JobDetail) -> Usage | None:
     return usage_of(job.line)
 
 
-def _read(job_id: str, most: int | None = None) -> ShownLog:
+def _read(job_id: str, mask: Mask, most: int | None = None) -> ShownLog:
     """As the address asks."""
     attempt, level = request.args.get("log_attempt", ""), request.args.get("log_level", "")
-    return read_log(database.session(), job_id, attempt, level, most)
+    return read_log(database.session(), job_id, mask, attempt, level, most)

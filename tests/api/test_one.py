@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from console.audit.queries import entries_of
 from console.jobs.models import JobAttempt
 from console.jobs.rules import State
 from tests.api.conftest import Program, problem
+from tests.factories.logs import make_log
 
 SECRET = json.dumps({"args": [], "kwargs": {"user": {"password": "hunter2"}, "n": 1}})
 
@@ -39,6 +41,42 @@ def test_secrets_are_for_tokens_that_may_and_ask(
     assert (answer["payload"]["kwargs"]["user"]["password"], answer["hidden"]) == ("hunter2", [])
     assert audited(made) == ["jobs.disclose"]
     problem(admin.post("/jobs/nowhere/disclosure"), 404)
+
+
+def test_what_is_hidden_is_hidden_in_what_the_job_says(
+    admin: Program, support: Program, job: Callable[..., str]
+) -> None:
+    made = job(State.RETRYING, payload=SECRET, error_type="Denied", error_message="Denied: hunter2", traceback="hunter2!")
+    with db.writing() as session:
+        session.add(
+            JobAttempt(job_id=made, run=0, attempt=1, state="FAILED", finished_at=clock.now(), traceback="hunter2!",
+                       error_message="Denied: hunter2")
+        )  # fmt: skip
+    make_log(made, 1, "signed in with hunter2")
+    for one, path in product((admin, support), ("", "/attempts", "/logs")):
+        text = one.get(f"/jobs/{made}{path}").text
+        assert ("hunter2" in text, "[hidden]" in text) == (False, True), path
+    answer = admin.post(f"/jobs/{made}/disclosure").get_json()
+    assert (answer["error"]["message"], answer["failed_attempts"][0]["traceback"]) == ("Denied: hunter2", "hunter2!")
+
+
+def test_a_guess_at_what_is_hidden_is_refused(
+    admin: Program, support: Program, program: Callable[..., Program], job: Callable[..., str]
+) -> None:
+    made = job(State.RETRYABLE, payload=SECRET)
+    guess = "args.user.password:hunter2"
+    narrow = program("admin", name="narrow", scopes=["jobs.read", "jobs.retry"])
+    for one in (support, narrow):
+        for answer in (
+            one.get(f"/jobs?q={guess}"),
+            one.post("/jobs/retries", json={"q": guess}),
+            one.post("/jobs/exports", json={"q": guess}),
+            one.post("/actions", json={"kind": "retry", "q": guess}),
+            one.post("/actions/estimates", json={"kind": "retry", "q": guess}),
+        ):
+            assert problem(answer, 422)["errors"][0]["field"] == "q"
+            assert "args.user.password holds what is hidden from you" in answer.text
+    assert [one["id"] for one in admin.get(f"/jobs?q={guess}").get_json()["data"]] == [made]
 
 
 def test_all_attempts_in_pages(support: Program, job: Callable[..., str]) -> None:

@@ -1,7 +1,7 @@
 """What could stand where somebody types: keys, and the values that there are. Each answer reads some rows only.
 
 Types and queues come from the counts, workers from their heartbeats, the rest from the newest jobs. Values of payloads
-are not offered: they may be what not everybody is to see.
+are not offered: they may be what not everybody is to see. Nor are paths that somebody may not search for.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from console.errors import InvalidInput
 from console.jobs.models import JobCount, JobStatus
 from console.jobs.rules import FAILURES, REASONS, State
+from console.jobs.search.guard import is_sensitive, rules_of_types
 from console.jobs.search.language import COMPARED, KEYS
 from console.jobs.search.terms import MAX_TEXT, Term, read
 from console.jobs.search.values import path_of
@@ -58,7 +59,7 @@ class Completion:
     options: tuple[Option, ...]
 
 
-def complete(session: Session, text: str, place: int) -> Completion:
+def complete(session: Session, text: str, place: int, *, sees_all: bool = False) -> Completion:
     """What could stand at this place of a search; a text that cannot be read offers nothing for what depends on it."""
     text = text[:MAX_TEXT]
     place = max(0, min(place, len(text)))
@@ -70,7 +71,8 @@ def complete(session: Session, text: str, place: int) -> Completion:
         found = _values(session, key.lower(), value.lstrip('"'), text[:begin] + text[place:])
         options = [Option(sign + _written(key.lower(), name), note) for name, note in found]
     elif key.startswith("args."):
-        options = [Option(sign + name, note) for name, note in _paths(session, key, text[:begin] + text[place:])]
+        found = _paths(session, key, text[:begin] + text[place:], sees_all=sees_all)
+        options = [Option(sign + name, note) for name, note in found]
     else:
         keys = {name + ("." if name == "args" else ":"): note for name, note in KEYS.items()}
         options = [Option(sign + name, note) for name, note in keys.items() if name.startswith(key.lower())]
@@ -185,14 +187,17 @@ def _type_in(rest: str) -> str:
     return types[0].value if len(types) == 1 else ""
 
 
-def _paths(session: Session, key: str, rest: str) -> list[tuple[str, str]]:
+def _paths(session: Session, key: str, rest: str, *, sees_all: bool) -> list[tuple[str, str]]:
     """Paths in the newest payloads, of the type if one is named; those that end here have a colon."""
     seen: Counter[str] = Counter()
     short = case((func.length(JobStatus.payload) <= LONGEST_PAYLOAD, JobStatus.payload))
     for text in filter(None, _newest(session, short, rest, NEWEST_PAYLOADS)):
         seen.update(set(_paths_of(text)))
-    known = [(name, f"{count:,} of the newest") for name, count in sorted(seen.items(), key=lambda one: -one[1])]
-    return [(name, note) for name, note in known if name.startswith(key)][:OFFERED]
+    fitting = sorted(((name, n) for name, n in seen.items() if name.startswith(key)), key=lambda one: -one[1])
+    if not sees_all:
+        rules = rules_of_types([type_] if (type_ := _type_in(rest)) else [])
+        fitting = [(name, n) for name, n in fitting if not is_sensitive(name.removesuffix(":"), rules)]
+    return [(name, f"{n:,} of the newest") for name, n in fitting[:OFFERED]]
 
 
 def _paths_of(text: str) -> Iterator[str]:

@@ -14,10 +14,11 @@ from console.errors import CeleriacError, InvalidInput
 from console.jobs.search.columns import choose_columns
 from console.jobs.search.completion import complete
 from console.jobs.search.export import FORMATS, start_export
+from console.jobs.search.guard import check_searchable
 from console.jobs.search.language import parse
 from console.jobs.search.saved import delete_saved, save_search
 from console.web import database, htmx
-from console.web.permissions import current_actor, requires
+from console.web.permissions import current_actor, may, requires
 
 blueprint = Blueprint("search", __name__)
 
@@ -27,7 +28,8 @@ blueprint = Blueprint("search", __name__)
 def completions_show() -> dict[str, Any]:
     """What could stand at the place `at` of the search `q`."""
     text = request.args.get("q", "")
-    return asdict(complete(database.session(), text, request.args.get("at", len(text), type=int)))
+    place, sees_all = request.args.get("at", len(text), type=int), may(Permission.JOBS_SEE_SENSITIVE)
+    return asdict(complete(database.session(), text, place, sees_all=sees_all))
 
 
 @blueprint.post("/jobs/searches")
@@ -79,6 +81,7 @@ def export_create() -> Response:
     if format_ not in FORMATS:
         raise InvalidInput(f"There is no format {format_!r}. Use {' or '.join(FORMATS)}.")
     wanted = parse(request.form.get("q", ""), clock.now())
+    check_searchable(wanted, sees_all=may(Permission.JOBS_SEE_SENSITIVE))
     with database.transaction() as session:
         job_id = start_export(session, current_actor(), wanted, format_)
     flash("This job writes the file. When it is done, you find the file here.", "success")

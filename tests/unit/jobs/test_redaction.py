@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr
 
 from console.jobs import registry
-from console.jobs.redaction import HIDDEN, Rules, redacted, redacted_text, restored, rules_of
+from console.jobs.redaction import HIDDEN, Rules, hidden_values, redacted, redacted_text, restored, rules_of
 from console.jobs.registry import JobType, Limits
 
 
@@ -73,6 +73,15 @@ def test_a_type_says_what_is_sensitive_in_it() -> None:
         "name": "Ada", "key": HIDDEN, "maybe": HIDDEN, "inner": {"diagnosis": HIDDEN, "day": 2},
         "many": [{"diagnosis": HIDDEN, "day": 3}], "by_name": {"x": {"diagnosis": HIDDEN, "day": 4}}, "cards": [HIDDEN],
     }
+
+
+def test_what_is_hidden_can_be_had_by_itself() -> None:
+    payload = {"args": [{"token": "t"}], "kwargs": {
+        "name": "Ada", "key": "k", "inner": {"diagnosis": "d1", "day": 2}, "many": [{"diagnosis": "d2", "password": None}],
+        "cards": ["4111"], "credentials": {"a": 1},
+    }}  # fmt: skip
+    assert sorted(map(str, hidden_values(payload, rules_of(KIND.name)))) == ["4111", "d1", "d2", "k", "t", "{'a': 1}"]
+    assert sorted(map(str, hidden_values(payload, Rules()))) == ["t", "{'a': 1}"]
 
 
 def test_a_secret_reaches_its_worker() -> None:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import product
 
 import pytest
 import redis
@@ -15,6 +16,7 @@ from console.audit.queries import entries_of
 from console.jobs.models import JobAttempt, JobStatus
 from console.jobs.rules import State
 from console.jobs.tally import Tally
+from tests.factories.logs import make_log
 from tests.web.conftest import Browser, page, said
 
 SECRET = json.dumps({"args": [], "kwargs": {"user": {"id": 42, "password": "hunter2"}, "note": "hi"}})
@@ -55,6 +57,22 @@ def test_a_password_is_shown_to_nobody_who_does_not_ask_for_it(
         assert "2 values are hidden" in shown
         assert "id 42 number" in shown
         assert ("Show, and note it" in shown) == (role == "admin")
+
+
+def test_what_is_hidden_is_hidden_in_what_the_job_says(
+    browser_of: Callable[[str], Browser], job: Callable[..., str]
+) -> None:
+    made = job(State.RETRYING, payload=SECRET, error_type="Denied", error_message="Denied: hunter2")
+    frame = '  File "shop.py", line 3, in pay\n    pay()\nDenied: hunter2\n'
+    attempts(made, ("first hunter2", frame), ("then hunter2", frame + "x\n" * 15_000))
+    make_log(made, 1, "signed in with hunter2", "and 'hunter2'")
+    support, admin = browser_of("support"), browser_of("admin")
+    for browser, path in product((support, admin), ("", "/logs", "/logs.txt", "/attempts/0.1/traceback")):
+        text = browser.get(f"/jobs/{made}{path}").text
+        assert ("hunter2" in text, "[hidden]" in text) == (False, True), path
+    revealed = said(admin.submit(f"/jobs/{made}/disclosure"))
+    for words in ("Denied: hunter2", "first hunter2", "then hunter2", "signed in with hunter2"):
+        assert words in revealed
 
 
 def test_an_admin_who_asks_is_written_down(browser_of: Callable[[str], Browser], job: Callable[..., str]) -> None:

@@ -99,6 +99,25 @@ def test_all_that_match_are_retried(support: Browser, made: None) -> None:
         assert {job.id for job in session.query(JobStatus).filter(JobStatus.retried_as.is_not(None))} == {"mail"}
 
 
+def test_a_guess_at_what_is_hidden_is_refused(browser_of: Callable[[str], Browser], job: Callable[..., str]) -> None:
+    job(id="paid", payload='{"args":[],"kwargs":{"user":{"password":"hunter2","name":"Ada"}}}')
+    support, admin = browser_of("support"), browser_of("admin")
+    for address in ("/jobs?q=args.user.password:hunter2", "/jobs?args_path=user.password&args_value=hunter2",
+                    "/jobs/newer?top=MTox&q=-args.user.password:x", "/actions/new?kind=retry&q=args.user.password:hunter2"):  # fmt: skip
+        response = support.get(address)
+        assert response.status_code == 422, address
+        assert "args.user.password holds what is hidden from you" in response.text, address
+        assert "paid" not in response.text, address
+    export = support.submit("/jobs/exports", q="args.user.password:hunter2")
+    assert "holds what is hidden" in export.text
+    assert "jobs.export" not in actions()
+    assert listed(admin, "/jobs?q=args.user.password:hunter2") == {"paid"}
+    for browser, offered in ((support, ["args.user.name:"]), (admin, ["args.user.name:", "args.user.password:"])):
+        options = browser.get("/jobs/completions?q=args.user").json["options"]
+        assert sorted(one["text"] for one in options) == offered
+        assert browser.get("/jobs/completions?q=args.user.password:h").json["options"] == []
+
+
 def test_completion_answers_the_box(support: Browser, made: None) -> None:
     answer = support.get("/jobs/completions?q=queue:em&at=8").json
     assert answer == {"begin": 0, "end": 8, "options": [{"text": "queue:emails", "note": "2"}]}
