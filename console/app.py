@@ -23,6 +23,7 @@ from console.failures import api as failures_api
 from console.failures import views as failures_views
 from console.files import api as files_api
 from console.files import views as files_views
+from console.jobs import groups
 from console.jobs import one_api as jobs_api
 from console.jobs import one_views as jobs_views
 from console.jobs.search import api as searches_api
@@ -90,8 +91,9 @@ def _permission_of(topic: str) -> Permission | None:
     """What one may see of the page a topic belongs to."""
     if topic == "overview":
         return Permission.OVERVIEW_READ
-    if topic == "schedules":
-        return Permission.SCHEDULES_READ
+    own = {"schedules": Permission.SCHEDULES_READ, groups.TOPIC: Permission.FAILURES_READ}
+    if topic in own:
+        return own[topic]
     return Permission.JOBS_READ if topic in ("jobs", "actions") or topic.startswith("job:") else None
 
 

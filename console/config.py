@@ -128,7 +128,7 @@ class Settings(BaseSettings):
     keep_audit_days: PositiveFloat = Field(
         inf,
         validation_alias=_env("CELERIAC_KEEP_AUDIT_DAYS"),
-        description="Days for which the audit log is kept; `inf` keeps it for ever.",
+        description="Days for which the audit log and past bulk actions are kept; `inf` keeps them for ever.",
     )
     undo_hours: PositiveFloat = Field(
         24.0,

@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import Celery, signals
 from celery._state import get_current_task
+from celery.utils.log import get_multiprocessing_logger
 
 FORMAT = "[%(asctime)s: %(levelname)s/%(processName)s] %(job)s%(message)s"
 
@@ -33,6 +34,9 @@ def use(app: Celery) -> None:
 @signals.after_setup_logger.connect(weak=False)
 @signals.after_setup_task_logger.connect(weak=False)
 def _set_up(logger: logging.Logger | None = None, **_: Any) -> None:
-    """On the handlers: filters of a logger are not asked about what its children log."""
-    for handler in logger.handlers if logger is not None else ():
+    """On the handlers: filters of a logger are not asked about what its children log.
+
+    Those of the pool of processes too: Celery gives it the same format, but does not tell of it.
+    """
+    for handler in [*(logger.handlers if logger is not None else ()), *get_multiprocessing_logger().handlers]:
         handler.addFilter(WithJob())

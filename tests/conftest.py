@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 import redis
+from argon2 import PasswordHasher
 from sqlalchemy import Engine, create_engine
 
 from console import config, db, schema
 from console import redis as console_redis
+from console.access import service
 from console.broker import valkey as broker_port
 from console.embedded import valkey
 from console.embedded.valkey import Valkey
@@ -23,6 +25,12 @@ from tests.servers.postgres import PostgreSQL
 
 OURS = ("CELERIAC_", "QUEUE_", "MAIL_", "DATABASE_URL", "BROKER_URL", "SECRET_KEY")
 FOR_THE_TESTS = (browsers.EXECUTABLE, browsers.MAY_INSTALL)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> None:
+    """A password is hashed by the real algorithm, with as little work as it takes."""
+    service._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture(autouse=True)
@@ -120,11 +128,11 @@ def sqlite_database(sqlite_template: Path, tmp_path: Path, setting: Callable[[st
 @pytest.fixture
 def postgresql_database(postgres_server: PostgreSQL, setting: Callable[[str, str], None]) -> Iterator[Engine]:
     """A fresh, migrated PostgreSQL database, in force."""
-    name = postgres_server.create()
+    name = postgres_server.take()
     setting("DATABASE_URL", postgres_server.url(name))
     yield db.engine()
     _close_engine()
-    postgres_server.drop(name)
+    postgres_server.give_back(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -41,7 +41,7 @@ def estimate(session: Session, kind: Kind, wanted: JobFilter, rate: float | None
     """Changes nothing."""
     meant = bulk.meant(session, HOW[kind], wanted)
     if meant is None:
-        return Estimate(None, 0, True, None, "It is possible for no job in the state that is chosen.")
+        return Estimate(None, 0, True, None, "No job in the chosen states can be treated so.")
     # Without a time that nobody asked for, the exact counts can answer.
     total, is_exact = queries.count_jobs(session, replace(meant, before=wanted.before))
     seconds, basis = _time(session, kind, wanted, total, rate)

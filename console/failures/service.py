@@ -11,6 +11,8 @@ from console.access.queries import staff
 from console.audit.service import Actor, record
 from console.errors import Conflict, InvalidInput, NotFound
 from console.failures.rules import MAX_NOTE, GroupState, Ignore, is_runbook, standing
+from console.jobs import outbox
+from console.jobs.groups import TOPIC
 from console.jobs.models import FailureGroup
 
 
@@ -110,4 +112,5 @@ def _changed(session: Session, actor: Actor, group: FailureGroup, action: str, *
     group.ver += 1
     session.flush()
     record(session, actor, action, "failure_group", group.fingerprint, **detail)
+    outbox.tell_after_commit(session, TOPIC)
     return group

@@ -65,10 +65,11 @@ def index() -> str:
 @blueprint.get("/failures/matrix")
 @requires(Permission.FAILURES_READ)
 def matrix_show() -> str:
-    """Failed jobs by type and age."""
+    """Failed jobs by type and age. htmx gets the table alone."""
     open_only = request.args.get("open") == "1"
     found = queries.matrix(database.session(), open_only=open_only)
-    return render_template("failures/matrix.html", matrix=found, ages=AGES, open_only=open_only)
+    template = "failures/_matrix.html" if htmx.is_fragment() else "failures/matrix.html"
+    return render_template(template, matrix=found, ages=AGES, open_only=open_only)
 
 
 @blueprint.get("/failures/<fingerprint>")
@@ -149,7 +150,7 @@ def _show(fingerprint: str, errors: dict[str, str] | None = None) -> str:
     name = request.args.get("range", "24h")
     span, grain = RANGES.get(name, RANGES["24h"])
     return render_template(
-        "failures/show.html",
+        "failures/_group.html" if htmx.is_fragment() else "failures/show.html",
         group=group,
         job=_example(fingerprint),
         stored=queries.count_jobs(session, fingerprint),

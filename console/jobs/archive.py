@@ -16,13 +16,15 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from console.db import Instant
-from console.jobs.models import JobAttempt, JobStatus, flushed_attempt, flushed_job
+from console.jobs.models import JobAttempt, JobLog, JobStatus, flushed_attempt, flushed_job, flushed_log
 from console.jobs.retention import among
 from console.jobs.tally import Tally
 
 _JOBS = JobStatus.metadata.tables[JobStatus.__tablename__]
 _ATTEMPTS = JobAttempt.metadata.tables[JobAttempt.__tablename__]
-_MOVED = ((_JOBS, flushed_job, "id"), (_ATTEMPTS, flushed_attempt, "job_id"))
+_LOGS = JobLog.metadata.tables[JobLog.__tablename__]
+_BELONGING = ((_ATTEMPTS, flushed_attempt, "job_id"), (_LOGS, flushed_log, "job_id"))
+_MOVED = ((_JOBS, flushed_job, "id"), *_BELONGING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Keep:
 
 
 def keep(session: Session, job_ids: Sequence[str], how: Keep) -> None:
-    """Copies jobs that are about to be deleted, with their attempts."""
+    """Copies jobs that are about to be deleted, with their attempts and what they logged."""
     added = (literal(how.flush_id), literal(how.until, Instant()))
     for table, flushed, key in _MOVED:
         rows = select(*added, *table.c).where(among(session, table.c[key], job_ids))
@@ -54,9 +56,9 @@ def restore(session: Session, flush_id: str, limit: int) -> tuple[list[str], int
     for row in _put_back(session, _JOBS, flushed_job, flush_id, "id", taken):
         tally.moved(None, (row.type, row.queue, row.state))
         back.append(row.id)
-    if back:
-        _put_back(session, _ATTEMPTS, flushed_attempt, flush_id, "job_id", back)
-    for flushed, key in ((flushed_job, "id"), (flushed_attempt, "job_id")):
+    for table, flushed, key in _BELONGING if back else ():
+        _put_back(session, table, flushed, flush_id, key, back)
+    for _, flushed, key in _MOVED:
         session.execute(
             delete(flushed).where(flushed.c.flush_id == flush_id, among(session, flushed.c[key], taken))
         )
@@ -65,8 +67,8 @@ def restore(session: Session, flush_id: str, limit: int) -> tuple[list[str], int
 
 
 def delete_old(session: Session, now: datetime, limit: int) -> int:
-    """Deletes up to `limit` jobs, or as many attempts, whose time is over; 0: none is left."""
-    for flushed in (flushed_attempt, flushed_job):
+    """Deletes up to `limit` jobs, or as many attempts or rows of their logs, whose time is over; 0: none is left."""
+    for flushed in (flushed_log, flushed_attempt, flushed_job):
         old = select(flushed.c.kept_until).where(flushed.c.kept_until < now).order_by(flushed.c.kept_until)
         last = session.scalar(old.offset(limit - 1).limit(1))
         where = flushed.c.kept_until < now if last is None else flushed.c.kept_until <= last

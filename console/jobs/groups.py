@@ -24,6 +24,8 @@ from console.jobs.fingerprint import Fingerprint, fingerprint_of
 from console.jobs.models import UNPRINTED, FailureGroup, FailureTally, JobStatus
 from console.jobs.tally import CONSOLE, add
 
+TOPIC = "failures"
+"""What open pages of failures hear of."""
 EVER = clock.EPOCH
 """The "hour" whose tally is that of all time: it stays when hours are forgotten."""
 _EVER_MS = clock.to_ms(EVER)

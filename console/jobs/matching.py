@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from console import clock, ids
 from console.actor import Actor
-from console.jobs import archive, new_jobs, outbox, queries, sets
+from console.jobs import archive, groups, new_jobs, outbox, queries, sets
 from console.jobs.filters import JobFilter
 from console.jobs.models import JobStatus
 from console.jobs.rules import FAILURES, WAITING, State, retries_of, version
@@ -78,6 +78,7 @@ def flush_failed(
         sets.delete(session.connection(), gone)
         tally.write(session)
         outbox.announce_after_commit(session, ["*"])
+        outbox.tell_after_commit(session, groups.TOPIC)
     return gone
 
 
@@ -93,6 +94,7 @@ def retry_rows(session: Session, rows: Sequence[Any], action_id: str | None = No
     tally.write(session)
     new_jobs.count(session, kinds, begun)
     outbox.announce_after_commit(session, list(new_ids))
+    outbox.tell_after_commit(session, groups.TOPIC)
     made = [
         {
             "id": new_ids[row.id],

@@ -79,6 +79,7 @@ class JobStatus(Base):
             "ix_job_status_action",
             "action_id",
             "state",
+            "enqueued_at",
             postgresql_where=text("action_id IS NOT NULL"),
             sqlite_where=text("action_id IS NOT NULL"),
         ),
@@ -321,6 +322,7 @@ def _flushed(name: str, of: type[Base]) -> Table:
 
 flushed_job = _flushed("flushed_job", JobStatus)
 flushed_attempt = _flushed("flushed_attempt", JobAttempt)
+flushed_log = _flushed("flushed_log", JobLog)
 
 
 def columns() -> list[Any]:

@@ -84,7 +84,7 @@ def retry_create(job_id: str) -> Response:
     except CeleriacError as error:
         return _refused(error, job_id)
     flash("It runs again as this new job.", "success")
-    return htmx.go(url_for("jobs.show", job_id=new_id))
+    return htmx.go(_with_list(new_id, instead_of=job_id))
 
 
 @blueprint.post("/jobs/<path:job_id>/cancellation")
@@ -105,7 +105,8 @@ def cancellation_create(job_id: str) -> Response:
 def again_new(job_id: str) -> str:
     """Says what running it again means, since it did its work already or was stopped on purpose."""
     job = queries.get_job(database.session(), job_id, for_page=True)
-    return render_template("jobs/again_new.html", job=job, line=job.line, key=ids.new_id())
+    from_list = {"of": request.args.get("of"), "place": request.args.get("place")}
+    return render_template("jobs/again_new.html", job=job, line=job.line, key=ids.new_id(), **from_list)
 
 
 @blueprint.post("/jobs/<path:job_id>/again")
@@ -118,7 +119,7 @@ def again_create(job_id: str) -> Response:
     except CeleriacError as error:
         return _refused(error, job_id)
     flash("It runs again as this new job.", "success")
-    return htmx.go(url_for("jobs.show", job_id=new_id))
+    return htmx.go(_with_list(new_id, instead_of=job_id))
 
 
 @blueprint.get("/jobs/<path:job_id>/schedule")
@@ -170,6 +171,7 @@ def _shown(job: JobDetail, *, reveal: bool = False) -> dict[str, Any]:
         "files": results_of(job.line.id),
         "copies": lines_of(job, request.host_url.rstrip("/"), grants, is_open=is_open),
         "of": request.args.get("of"),
+        "place": request.args.get("place"),
         "neighbours": _neighbours(job),
     }
 
@@ -181,9 +183,19 @@ def _neighbours(job: JobDetail) -> Neighbours | None:
         return None
     try:
         wanted = views.search_of(MultiDict(parse_qsl(query, max_num_fields=50))).wanted
-        return neighbours_of(database.session(), wanted, job.line)
+        session, place = database.session(), request.args.get("place")
+        line = queries.get_job(session, place, for_page=True).line if place else job.line
+        return neighbours_of(session, wanted, line)
     except (CeleriacError, ValueError):
         return None
+
+
+def _with_list(job_id: str, instead_of: str) -> str:
+    """The page of a job that takes the place of another one in the list that the address carries, if it does."""
+    of = request.args.get("of")
+    if of is None:
+        return url_for("jobs.show", job_id=job_id)
+    return url_for("jobs.show", job_id=job_id, of=of, place=request.args.get("place") or instead_of)
 
 
 def _file(job_id: str, name: str, value: Any) -> Response:

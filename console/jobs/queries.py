@@ -157,6 +157,8 @@ class JobDetail:
     unique_key: str | None
     not_ours: str | None
     fingerprint: str | None
+    action_id: str | None
+    """The bulk action that made it."""
     alike: int
     """Failures of the same group that are stored, itself among them; counting stops above `ALIKE_LIMIT`."""
     payload_is_cut: bool = False
@@ -238,6 +240,7 @@ def get_job(session: Session, job_id: str, *, for_page: bool = False) -> JobDeta
         unique_key=row.unique_key,
         not_ours=why_not_ours(row.source, row.message),
         fingerprint=row.fingerprint,
+        action_id=row.action_id,
         alike=_count_alike(session, row.fingerprint),
     )
 
@@ -328,7 +331,8 @@ def _walks(wanted: JobFilter, cursor: Cursor | None, limit: int, shown: Sequence
 
 def walked(wanted: JobFilter) -> tuple[State | None, ...]:
     """The states to walk through, each in its index; None: one walk through all."""
-    return wanted.states or (tuple(State) if wanted.queue or wanted.type else (None,))
+    has_states = wanted.queue or wanted.type or reach.is_of_action(wanted)  # in front of the time in their indexes
+    return wanted.states or (tuple(State) if has_states else (None,))
 
 
 def _walk(

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from console import db, presence, signals
 from console import redis as valkey
 from console.config import settings
-from console.jobs import log_store, outbox, refused, store
+from console.jobs import groups, log_store, outbox, refused, store
 from console.jobs.observed import Watch
 from console.jobs.rules import FAILURES, Row, State
 from console.jobs.stream import Batch, Reader, after
@@ -149,7 +149,7 @@ class Recorder:
         """Tells open pages and Python subscribers what was stored."""
         if not rows:
             return
-        outbox.announce([row.id for row in rows])
+        outbox.announce([row.id for row in rows], [groups.TOPIC] if any(row.failure for row in rows) else [])
         if not (signals.job_processed.receivers or signals.job_failed.receivers or signals.job_retrying.receivers):
             return
         for row in rows:

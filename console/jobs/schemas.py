@@ -229,6 +229,7 @@ class JobDetailAnswer(JobAnswer):
     unique_key: str | None
     usage: UsageAnswer | None = Field(None, description="What the running attempt uses; null: it is not told.")
     fingerprint: str | None = Field(description="Of a failed job: its failure group.")
+    action_id: str | None = Field(description="The bulk action that made it.")
 
 
 class Dispatched(Output):
@@ -315,6 +316,7 @@ def job_detail_answer(job: JobDetail, hidden: Sequence[str] = (), usage: Usage |
         chord_id=job.chord_id,
         unique_key=job.unique_key,
         fingerprint=job.fingerprint,
+        action_id=job.action_id,
         usage=None if usage is None else UsageAnswer.model_validate(usage),
     )
 

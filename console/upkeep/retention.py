@@ -1,4 +1,5 @@
-"""Removes what is kept no longer: ended jobs, rollups, keys, gaps, and old entries of the audit log.
+"""Removes what is kept no longer: ended jobs, rollups, keys, gaps, old entries of the audit log,
+bulk actions of that time.
 
 A transaction at a time, and between two of them the others' turn: on SQLite there is one writer, and the recorder must
 not wait for this one. Whatever was removed stays so; a run that is killed goes on where it was at its next time.
@@ -14,11 +15,12 @@ from datetime import datetime, timedelta
 from math import isinf
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Result, delete, select, tuple_
+from sqlalchemy import ColumnElement, Result, delete, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from console import clock, db
 from console.access.idempotency import KEPT_FOR, IdempotencyKey
+from console.actions.models import BulkAction
 from console.audit.models import AuditEntry, AuditTarget
 from console.config import settings
 from console.files import service as files
@@ -83,6 +85,8 @@ def batches(now: datetime) -> Iterator[Removed]:
         before = now - timedelta(days=settings().keep_audit_days)
         yield from _audit_targets(before)
         yield from _older("audit entries", AuditEntry.at, before)
+        ended = (BulkAction.ended_at < before, or_(BulkAction.undo_until.is_(None), BulkAction.undo_until < now))
+        yield from _older("bulk actions", BulkAction.created_at, before, *ended)
 
 
 def old_jobs(now: datetime) -> Removed:
@@ -117,7 +121,7 @@ def _flushed(now: datetime) -> Iterator[Removed]:
         with db.writing() as session:
             gone = archive.delete_old(session, now, BATCH)
         if gone:
-            yield Counter({("flushed jobs and attempts", ""): gone})
+            yield Counter({("flushed jobs, attempts and logs", ""): gone})
 
 
 def _rollups(now: datetime) -> Iterator[Removed]:

@@ -4,4 +4,5 @@
 import "./times.js";
 import "./live.js";
 import "./list.js";
+import "./failures.js";
 import "./keys.js";

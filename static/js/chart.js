@@ -82,7 +82,6 @@ const deployMarks = {
     const data = JSON.parse(canvas.dataset.chart);
     ctx.save();
     ctx.strokeStyle = token("--ink-3");
-    ctx.fillStyle = token("--ink-2");
     ctx.font = `11px ${window.Chart.defaults.font.family}`;
     ctx.setLineDash([1, 3]);
     let free = left;
@@ -98,6 +97,12 @@ const deployMarks = {
       const width = ctx.measureText(text).width;
       const begin = Math.min(x + 4, right - width);
       if (begin < free) continue;
+      // The name stands on a ground that pales a line running through it, but does not hide it.
+      ctx.globalAlpha = 0.75;
+      ctx.fillStyle = token("--surface");
+      ctx.fillRect(begin - 2, top, width + 4, 14);
+      ctx.globalAlpha = 1;
+      ctx.fillStyle = token("--ink-2");
       ctx.fillText(text, begin, top + 10);
       free = begin + width + 8;
     }

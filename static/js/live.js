@@ -9,6 +9,8 @@ import { writeTimes } from "./times.js";
 const PAUSE_MS = 600;
 const RECONNECT_MS = 5_000;
 const root = document.querySelector("[data-live]");
+// A page that costs the server more than a list of rows asks less often.
+const pauseMs = Number(root?.dataset.livePause) || PAUSE_MS;
 const sign = document.getElementById("live-state");
 let connected = false;
 let failed = false;
@@ -30,12 +32,37 @@ function show() {
   sign.firstElementChild.textContent = state;
 }
 
+/** Whether a control holds something else than what the page came with. */
+function isFilled(control) {
+  if (control.type === "hidden") return false;
+  if (control instanceof HTMLSelectElement) {
+    const initial = [...control.options].findLastIndex((option) => option.defaultSelected);
+    return control.selectedIndex !== Math.max(0, initial);
+  }
+  if (control.type === "checkbox" || control.type === "radio") return control.checked !== control.defaultChecked;
+  return control.defaultValue !== undefined && control.value !== control.defaultValue;
+}
+
+/** Whether somebody is at it: what is being filled in or put right, and what is being read closely. */
+function isInUse(element) {
+  if (element.contains(document.activeElement)) return true;
+  if (element instanceof HTMLFormElement) {
+    return element.querySelector(".field-error") !== null || [...element.elements].some(isFilled);
+  }
+  const selection = getSelection();
+  const isMarked = !selection.isCollapsed && element.contains(selection.anchorNode);
+  return isMarked || element.querySelector("details[open]") !== null;
+}
+
+/** A menu that is open is the person's until it is closed; so is what somebody is at. */
+const isKept = (element) =>
+  element.matches("details[open][data-keep-open]") || (element.matches("[data-keep-filled], [data-keep-read]") && isInUse(element));
+
 /** Idiomorph's settings: what the browser or a script made of an element stays. */
 const settings = {
   ignoreActiveValue: true,
   callbacks: {
-    // A menu that is open, with what was filled in there, is the person's until it is closed.
-    beforeNodeMorphed: (old) => !(old instanceof Element && old.matches("details[open][data-keep-open]")),
+    beforeNodeMorphed: (old) => !(old instanceof Element && isKept(old)),
     beforeAttributeUpdated(name, element) {
       if (element.tagName === "CANVAS") return name === "data-chart";
       if (element.tagName === "DETAILS") return name !== "open";
@@ -81,13 +108,13 @@ async function refresh() {
     failed = stale = true;
   }
   busy = false;
-  if (stale) plan(failed ? RECONNECT_MS : PAUSE_MS);
+  if (stale) plan(failed ? RECONNECT_MS : pauseMs);
   show();
 }
 
 function plan(wait = 0) {
   if (timer || busy || isHeld()) return;
-  timer = setTimeout(refresh, Math.max(wait, lastFetch + PAUSE_MS - Date.now(), 0));
+  timer = setTimeout(refresh, Math.max(wait, lastFetch + pauseMs - Date.now(), 0));
 }
 
 function changed() {

@@ -15,11 +15,10 @@ from console import db
 from console.access import service
 from console.access.rules import Role
 from console.actor import SYSTEM
-from console.app import create_app
 from console.jobs import registry
 from console.jobs.rules import State
-from console.web import database as web_database
 from tests.factories.jobs import GREET, make_job
+from tests.serving import serving
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -58,10 +57,8 @@ def problem(response: TestResponse, status: int) -> Any:
 @pytest.fixture
 def app(database: Engine, broker: redis.Redis) -> Iterator[Flask]:
     """The application, once on each kind of database."""
-    made = create_app(lambda app: app.config.update(PROPAGATE_EXCEPTIONS=False))
-    yield made
-    with made.app_context():
-        web_database.engine().dispose()
+    with serving() as made:
+        yield made
 
 
 @pytest.fixture

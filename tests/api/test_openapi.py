@@ -30,7 +30,7 @@ from tests.factories.jobs import GREET, make_job
 KEPT_TO = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance,
 ]
-EXAMPLES = 20
+EXAMPLES = 8
 """Per operation, once with valid and once with invalid requests; on each kind of database."""
 
 

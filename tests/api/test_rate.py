@@ -9,18 +9,15 @@ import redis
 from flask import Flask
 from sqlalchemy import Engine
 
-from console.app import create_app
-from console.web import database as web_database
 from tests.api.conftest import Program, problem
+from tests.serving import serving
 
 
 @pytest.fixture
 def app(sqlite_database: Engine, broker: redis.Redis, setting: Callable[[str, str], None]) -> Iterator[Flask]:
     setting("CELERIAC_API_RATE", "5/hour")
-    made = create_app(lambda app: app.config.update(PROPAGATE_EXCEPTIONS=False))
-    yield made
-    with made.app_context():
-        web_database.engine().dispose()
+    with serving() as made:
+        yield made
 
 
 def test_a_token_has_so_many_over_all_routes_and_is_told_when_it_has_more(admin: Program) -> None:
@@ -57,9 +54,7 @@ def test_it_goes_on_without_the_broker(
 ) -> None:
     setting("BROKER_URL", "redis://127.0.0.1:1/0")
     setting("CELERIAC_API_RATE", "5/hour")
-    made = create_app()
     token = program("admin").headers["Authorization"].split()[1]
-    caller = Program(made, token)
-    assert [caller.get("/jobs").status_code for _ in range(6)] == [200] * 5 + [429]
-    with made.app_context():
-        web_database.engine().dispose()
+    with serving() as made:
+        caller = Program(made, token)
+        assert [caller.get("/jobs").status_code for _ in range(6)] == [200] * 5 + [429]

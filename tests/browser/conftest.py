@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, StorageState
 
 from console import clock
 from console.embedded import ports
@@ -63,3 +64,16 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """Started once for all tests of the browser."""
     with started(tmp_path_factory.mktemp("console")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def admin_cookies(browser: Browser, console: Console) -> StorageState:
+    """Of the admin, signed in once: so many sign-ins as there are tests would be refused as guesses."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{console.url}/sign-in")
+        page.fill("[name=email]", "admin@localhost")
+        page.fill("[name=password]", console.password)
+        page.click("button[type=submit]")
+        page.wait_for_url(f"{console.url}/")
+        return context.storage_state()

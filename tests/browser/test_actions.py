@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Browser, Page, StorageState, expect
 
 from tests.browser.conftest import Console
 
@@ -12,17 +14,14 @@ JOBS = 60
 SOON_MS = 20_000
 
 
-def sign_in(page: Page, console: Console) -> None:
-    page.goto(f"{console.url}/sign-in")
-    page.fill("[name=email]", "admin@localhost")
-    page.fill("[name=password]", console.password)
-    page.click("button[type=submit]")
-    page.wait_for_url(f"{console.url}/")
+@pytest.fixture
+def page(browser: Browser, admin_cookies: StorageState) -> Iterator[Page]:
+    with browser.new_context(storage_state=admin_cookies) as context:
+        yield context.new_page()
 
 
 def test_from_all_that_match_to_the_end(page: Page, console: Console) -> None:
     console.run("dispatch", "demo.fail", "--payload", '{"message": "bulk"}', "--queue", "default", "--count", str(JOBS))
-    sign_in(page, console)
     page.goto(f"{console.url}/jobs?state=FAILED&type=demo.fail&text=bulk")
     expect(page.locator(".filters .total")).to_contain_text(f"{JOBS} jobs", timeout=SOON_MS)
     page.reload()
@@ -50,11 +49,10 @@ def test_from_all_that_match_to_the_end(page: Page, console: Console) -> None:
 
 def test_a_flush_is_confirmed_by_typing_and_undone_by_a_click(page: Page, console: Console) -> None:
     console.run("dispatch", "demo.fail", "--payload", '{"message": "to go"}', "--count", "3")
-    sign_in(page, console)
     page.goto(f"{console.url}/jobs?state=FAILED&text=to+go")
     expect(page.locator(".filters .total")).to_contain_text("3 jobs", timeout=SOON_MS)
     page.reload()
-    page.get_by_text("Delete all…").click()
+    page.get_by_text("Flush all…").click()
     page.click("#action-form button[type=submit]")
     expect(page.locator("#confirm:invalid")).to_be_visible()  # the browser says what is missing
     page.fill("#confirm", "flush")

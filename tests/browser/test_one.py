@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, StorageState, expect
 
 from tests.browser.conftest import Console
 
@@ -21,17 +21,12 @@ def failed(console: Console) -> list[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, console: Console) -> Iterator[Page]:
-    context = browser.new_context()
+def page(browser: Browser, admin_cookies: StorageState) -> Iterator[Page]:
+    context = browser.new_context(storage_state=admin_cookies)
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.goto(f"{console.url}/sign-in")
-    page.fill("[name=email]", "admin@localhost")
-    page.fill("[name=password]", console.password)
-    page.click("button[type=submit]")
-    page.wait_for_url(f"{console.url}/")
     yield page
     context.close()
     assert problems == []

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
 from console import clock
 from tests.browser.conftest import Console
@@ -55,19 +55,13 @@ def logging_job(console: Console) -> str:
 
 
 @pytest.fixture(scope="module")
-def signed_in(browser: Browser, console: Console, failed_job: str) -> Any:
-    """The cookies of the admin, signed in once."""
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(f"{console.url}/sign-in")
-    page.fill("[name=email]", "admin@localhost")
-    page.fill("[name=password]", console.password)
-    page.click("button[type=submit]")
-    page.goto(f"{console.url}/jobs/{failed_job}")
-    expect(page.locator("#job")).to_contain_text("Retryable", timeout=FAILS_WITHIN_MS)
-    state = context.storage_state()
-    context.close()
-    return state
+def signed_in(browser: Browser, console: Console, failed_job: str, admin_cookies: StorageState) -> StorageState:
+    """The cookies of the admin, once there is a job that failed."""
+    with browser.new_context(storage_state=admin_cookies) as context:
+        page = context.new_page()
+        page.goto(f"{console.url}/jobs/{failed_job}")
+        expect(page.locator("#job")).to_contain_text("Retryable", timeout=FAILS_WITHIN_MS)
+    return admin_cookies
 
 
 def group_of(console: Console) -> str:
@@ -123,6 +117,43 @@ def test_every_page_is_accessible_and_fits(
             wrong.append((address, "wider than the screen", ""))
     context.close()
     assert wrong == []
+
+
+def is_in_sight(page: Page, selector: str) -> bool:
+    """Whether it lies between the edges of the page, and of the panel that it stands in."""
+    script = """(found) => {
+      const box = found.getBoundingClientRect();
+      const panel = (found.closest(".panel") ?? document.body).getBoundingClientRect();
+      return box.width > 0 && box.left >= panel.left && box.right <= Math.min(panel.right, innerWidth);
+    }"""
+    return bool(page.locator(selector).first.evaluate(script))
+
+
+def test_menus_and_numbers_of_tables_are_in_sight(browser: Browser, console: Console, signed_in: Any, failed_job: str) -> None:
+    for width in (PHONE, 820, 1100, LAPTOP, 1440):
+        context = opened(browser, signed_in, width, "light")
+        page = context.new_page()
+        page.goto(f"{console.url}/jobs")
+        for menu in ("More filters", "Saved", "Columns", "Export"):
+            page.locator("summary", has_text=menu).click()
+            assert is_in_sight(page, "details[open] > .drop-body"), (menu, width)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (menu, width)
+            page.keyboard.press("Escape")
+        page.goto(f"{console.url}/failures/matrix")
+        assert is_in_sight(page, ".matrix td:not(.blank) a"), width
+        page.goto(f"{console.url}/?range=1h")
+        assert is_in_sight(page, "[aria-labelledby=failing-title] td:last-child"), width
+        context.close()
+
+
+def test_a_deploy_mark_is_removed_after_a_question(page_of: Page, console: Console) -> None:
+    console.run("deploys", "add", "9.9.9")
+    page_of.goto(f"{console.url}/deploys")
+    row = page_of.locator("tr", has_text="9.9.9")
+    row.locator("summary").click()
+    expect(row).to_be_visible()
+    row.get_by_role("button", name="Remove the mark").click()
+    expect(row).to_have_count(0)
 
 
 def test_lines_of_a_job_appear_while_it_runs_and_can_be_narrowed(page_of: Page, console: Console) -> None:
@@ -243,6 +274,37 @@ def test_new_rows_do_not_move_what_is_being_read(page_of: Page, console: Console
     fresh.click()
     expect(page_of.locator(f'[id="{first}"]')).to_be_attached()
     assert page_of.locator("#job-table tbody tr").first.get_attribute("id") != first
+
+
+def test_failures_are_counted_while_one_reads_and_writes(page_of: Page, console: Console) -> None:
+    group = group_of(console)
+    other = page_of.context.new_page()
+    other.goto(f"{console.url}/failures/{group}")
+    page_of.goto(f"{console.url}/failures?state=all")
+    row = page_of.locator(f'[data-row="{group}"]')
+    ever = row.locator("[data-label=ever]")
+    before = int(ever.inner_text())
+    on_page = other.locator(".facts dd a", has_text="job")
+    stored = int(on_page.first.inner_text().split()[0])
+    other.fill("#note", "half a th")
+    other.locator("#runbook").focus()
+    other.get_by_text("Ignore it for a while").click()
+    other.fill("[name=more]", "7")
+    for page in (page_of, other):
+        expect(page.locator("#live-state")).to_have_attribute("data-state", "live")
+    rows = page_of.locator("[data-row]").evaluate_all("(all) => all.map((row) => row.dataset.row)")
+    console.run("dispatch", "demo.fail", "--payload", '{"message": "%s"}' % ("unbreakable" * 40))
+    console.run("dispatch", "demo.fail", "--payload", '{"message": "never seen in this house"}')
+    expect(ever).to_have_text(str(before + 1), timeout=FAILS_WITHIN_MS)
+    fresh = page_of.locator("#failures-fresh")
+    expect(fresh).to_have_text("1 new group — show", timeout=FAILS_WITHIN_MS)
+    assert page_of.locator("[data-row]").evaluate_all("(all) => all.map((row) => row.dataset.row)") == rows
+    expect(on_page.first).to_have_text(f"{stored + 1} jobs", timeout=FAILS_WITHIN_MS)
+    expect(other.locator("#note")).to_have_value("half a th")
+    expect(other.locator("[name=more]")).to_be_visible()
+    expect(other.locator("[name=more]")).to_have_value("7")
+    fresh.click()
+    expect(page_of.locator("[data-row]").first).to_contain_text("never seen")
 
 
 def test_a_chosen_theme_and_a_narrow_rail_stay(page_of: Page, console: Console) -> None:

@@ -10,18 +10,19 @@ import redis
 from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from werkzeug.test import TestResponse
 
 from console import db
 from console.access import service
+from console.access.models import User
 from console.access.rules import Role
+from console.access.views import Member
 from console.actor import SYSTEM
-from console.app import create_app
 from console.jobs import registry
 from console.jobs.rules import State
-from console.web import database as web_database
 from tests.factories.jobs import GREET, make_job
+from tests.serving import serving
 
 PASSWORD = "correct horse battery"
 OUTSIDER = "outsider"
@@ -50,6 +51,11 @@ class Browser:
 
     def sign_in(self, email: str, password: str = PASSWORD, **fields: Any) -> TestResponse:
         return self.submit("/sign-in", email=email, password=password, **fields)
+
+    def become(self, user: User) -> None:
+        """What signing in leaves in the browser; that it does is seen in test_sign_in."""
+        with self._client.session_transaction() as session:
+            session |= {"_user_id": Member(user).get_id(), "_fresh": True}
 
     def is_signed_in(self) -> bool:
         return self._client.get("/account").status_code == 200
@@ -81,15 +87,15 @@ def address(role: str) -> str:
 @pytest.fixture
 def app(sqlite_database: Engine, broker: redis.Redis) -> Iterator[Flask]:
     """The application on an empty database, with the form tokens and limits that it has in use."""
-    yield from serving()
+    with serving() as made:
+        yield made
 
 
-def serving() -> Iterator[Flask]:
-    """The application, closed afterwards."""
-    made = create_app(lambda app: app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False))
-    yield made
-    with made.app_context():
-        web_database.engine().dispose()
+@pytest.fixture
+def own_app(sqlite_database: Engine, broker: redis.Redis) -> Iterator[Flask]:
+    """An application that the test may change."""
+    with serving(anew=True) as made:
+        yield made
 
 
 @pytest.fixture
@@ -99,8 +105,7 @@ def browser_of(app: Flask) -> Callable[[str], Browser]:
     def open_for(role: str) -> Browser:
         browser = Browser(app.test_client())
         if role != OUTSIDER:
-            add_person(role)
-            assert browser.sign_in(address(role)).status_code == 302
+            browser.become(add_person(role))
         return browser
 
     return open_for
@@ -138,9 +143,10 @@ def greet_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry._types, GREET.name, GREET)
 
 
-def add_person(role: str) -> None:
+def add_person(role: str) -> User:
     with db.writing() as session:
         service.create_user(session, SYSTEM, address(role), role, PASSWORD)
+        return session.scalars(select(User).where(User.email == address(role))).one()
 
 
 def add_token(role: str, **more: Any) -> str:

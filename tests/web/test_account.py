@@ -23,7 +23,7 @@ def change(browser: Browser, present: str = PASSWORD, new: str = NEW, again: str
 def test_it_says_who_i_am(support: Browser) -> None:
     shown = said(support.get("/account"))
     assert address("support") in shown
-    assert "Role support" in shown
+    assert "Role Support" in shown
 
 
 def test_the_new_password_counts_from_now_on(support: Browser, outsider: Browser) -> None:

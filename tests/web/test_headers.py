@@ -49,12 +49,12 @@ def test_without_the_hash_a_file_is_not_kept_for_good(outsider: Browser) -> None
     response.close()
 
 
-def test_the_address_changes_with_the_content(app: Flask, tmp_path: object) -> None:
+def test_the_address_changes_with_the_content(own_app: Flask, tmp_path: object) -> None:
     from pathlib import Path
 
     folder = Path(str(tmp_path))
-    app.static_folder = str(folder)
-    with app.test_request_context():
+    own_app.static_folder = str(folder)
+    with own_app.test_request_context():
         (folder / "a.css").write_text("one")
         first = static_url("a.css")
         (folder / "a.css").write_text("two, later")

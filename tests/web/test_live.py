@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
+from console.access.rules import Permission
+from console.app import _permission_of
 from console.web import live
 from console.web.live import Hub, Stream
 from tests.web.conftest import Browser
@@ -153,14 +155,22 @@ def test_streams_leave_threads_to_pages(
     assert support.get("/live?topics=jobs").status_code == 503
 
 
-@pytest.mark.parametrize("topics", ["", ",", "secrets", ",".join(f"job:{number}" for number in range(21))])
+@pytest.mark.parametrize("topics", ["", ",", "secrets", "failures:a", ",".join(f"job:{number}" for number in range(21))])
 def test_topics_that_do_not_exist_are_refused(support: Browser, topics: str) -> None:
     assert support.get(f"/live?topics={topics}").status_code == 422
 
 
-@pytest.mark.parametrize("topics", ["jobs", "overview", "job:a"])
+@pytest.mark.parametrize("topics", ["jobs", "overview", "job:a", "failures", "jobs,failures"])
 def test_a_topic_needs_the_permission_of_its_page(browser_of: Callable[[str], Browser], topics: str) -> None:
     assert browser_of("user").get(f"/live?topics={topics}").status_code == 403
+
+
+def test_failures_are_told_to_those_who_may_see_them(read: Callable[[str], Reader], broker: redis.Redis) -> None:
+    assert _permission_of("failures") is Permission.FAILURES_READ
+    reader = read("failures")
+    wait_live(reader)
+    publish(broker, "jobs", "failures")
+    assert json.loads(reader.next("changed")) == ["failures"]
 
 
 def test_a_quiet_stream_says_that_it_is_still_there(monkeypatch: pytest.MonkeyPatch) -> None:

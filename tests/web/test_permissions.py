@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 from console.access.rules import Permission
 from console.web.permissions import PUBLIC, SIGNED_IN, declared
 from console.web.problems import API_PREFIX
-from tests.web.conftest import OUTSIDER, Browser, add_token, page
+from tests.web.conftest import OUTSIDER, Browser, add_person, add_token, page
 
 ALL = frozenset({"admin", "support", "user", OUTSIDER})
 PEOPLE = ALL - {OUTSIDER}
@@ -132,10 +132,12 @@ def test_the_api_opens_for_the_right_tokens(app: Flask, role: str) -> None:
     assert wrong == []
 
 
-def test_a_view_that_declares_nothing_is_refused(app: Flask, browser_of: Callable[[str], Browser]) -> None:
-    app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
-    assert browser_of("admin").get("/forgotten").status_code == HTTPStatus.FORBIDDEN
-    assert browser_of(OUTSIDER).get("/forgotten").headers["Location"] == "/sign-in?next=/forgotten"
+def test_a_view_that_declares_nothing_is_refused(own_app: Flask) -> None:
+    own_app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
+    browser = Browser(own_app.test_client())
+    assert browser.get("/forgotten").headers["Location"] == "/sign-in?next=/forgotten"
+    browser.become(add_person("admin"))
+    assert browser.get("/forgotten").status_code == HTTPStatus.FORBIDDEN
 
 
 def test_a_token_opens_no_more_than_its_scopes(app: Flask) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import redis
-from flask import Flask, request, url_for
+from flask import request, url_for
 from sqlalchemy import Engine
 
 from console.web.permissions import public
-from tests.web.conftest import serving
+from tests.serving import serving
 
 FORWARDED = {
     "X-Forwarded-For": "203.0.113.9, 198.51.100.7", "X-Forwarded-Proto": "https",
@@ -22,22 +22,18 @@ FORWARDED = {
 @pytest.fixture
 def seen_by(
     sqlite_database: Engine, broker: redis.Redis, setting: Callable[[str, str], None]
-) -> Iterator[Callable[[int], tuple[str | None, str]]]:
+) -> Callable[[int], tuple[str | None, str]]:
     """The address and the own URL that a request with those headers has, behind so many trusted proxies."""
-    opened: list[Iterator[Flask]] = []
 
     def look(proxies: int) -> tuple[str | None, str]:
         setting("CELERIAC_TRUSTED_PROXIES", str(proxies))
-        opened.append(serving())
-        app = next(opened[-1])
-        show = public(lambda: {"seen": [request.remote_addr, url_for("access.sign_in", _external=True)]})
-        app.add_url_rule("/seen", "seen", show)
-        seen: tuple[str | None, str] = tuple(app.test_client().get("/seen", headers=FORWARDED).json["seen"])
-        return seen
+        with serving(anew=True) as app:
+            show = public(lambda: {"seen": [request.remote_addr, url_for("access.sign_in", _external=True)]})
+            app.add_url_rule("/seen", "seen", show)
+            seen: tuple[str | None, str] = tuple(app.test_client().get("/seen", headers=FORWARDED).json["seen"])
+            return seen
 
-    yield look
-    for one in opened:
-        next(one, None)
+    return look
 
 
 def test_nobody_is_believed_unless_it_is_said(seen_by: Callable[[int], tuple[str | None, str]]) -> None:
@@ -57,9 +53,7 @@ def test_cookies_are_for_https_only_when_that_is_said(
     sqlite_database: Engine, broker: redis.Redis, setting: Callable[[str, str], None], wanted: str, is_secure: bool
 ) -> None:
     setting("CELERIAC_SECURE_COOKIES", wanted)
-    serve = serving()
-    form = next(serve).test_client().get("/sign-in")
-    words = form.headers["Set-Cookie"].split("; ")
-    next(serve, None)
+    with serving() as app:
+        words = app.test_client().get("/sign-in").headers["Set-Cookie"].split("; ")
     assert ("Secure" in words) is is_secure
     assert {"HttpOnly", "SameSite=Lax"} <= set(words)

@@ -109,6 +109,7 @@ def _values(session: Session, key: str, begun: str, rest: str) -> list[tuple[str
         "source": _sources,
         "error": _errors,
         "tag": _tags,
+        "action": _actions,
     }
     return _fitting(sources[key](session, rest), begun) if key in sources else []
 
@@ -148,6 +149,17 @@ def _tags(session: Session, rest: str) -> list[tuple[str, str]]:
     for text in filter(None, _newest(session, JobStatus.tags, rest, NEWEST)):
         seen.update(json.loads(text))
     return [(name, f"{count:,} of the newest") for name, count in seen.most_common()]
+
+
+def _actions(session: Session, _rest: str) -> Iterator[tuple[str, str]]:
+    """The bulk actions that made jobs, newest first, since their ids are. Each is one look into the index."""
+    query = select(func.max(JobStatus.action_id)).where(JobStatus.action_id.is_not(None))
+    last = session.scalar(query)
+    for _ in range(OFFERED):
+        if last is None:
+            return
+        yield last, ""
+        last = session.scalar(query.where(JobStatus.action_id < last))
 
 
 def _newest(

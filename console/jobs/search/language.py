@@ -32,6 +32,7 @@ KEYS: dict[str, str] = {
     "before": "Enqueued before that time.",
     "id": "Job id.",
     "group": "Failure group.",
+    "action": "Bulk action that made it.",
     "reason": "Why it failed or was cancelled.",
     "source": "Observed application.",
     "internal": "internal:yes shows the upkeep of Celeriac, too.",

@@ -1,7 +1,8 @@
 """How far a search looks: which of its conditions an index answers, and which are looked for in the newest jobs only.
 
-Pure. The rule, for lists, counts and bulk actions alike: state, queue, type, time, id and failure group are answered by
-an index, so all jobs are meant; whatever else is asked for is looked for in the newest `queries.TEXT_SCAN` of those.
+Pure. The rule, for lists, counts and bulk actions alike: state, queue, type, time, id, failure group and one action are
+answered by an index, so all jobs are meant; whatever else is asked for is looked for in the newest
+`queries.TEXT_SCAN` of those.
 """
 
 from __future__ import annotations
@@ -49,6 +50,11 @@ def is_counted(wanted: JobFilter) -> bool:
     return named and not (is_scanned(wanted) or wanted.before or wanted.after)
 
 
+def is_of_action(wanted: JobFilter) -> bool:
+    """Whether the jobs of one bulk action are meant. Those of several would have to be sorted, however many."""
+    return sum(one.key == "action" and _is_plain(one) for one in wanted.conditions) == 1
+
+
 def _exact(wanted: JobFilter, name: str) -> tuple[str, ...]:
     """The values of which one is asked for; (): there are none, or a * is among them."""
     same = [one for one in wanted.conditions if one.key == name and not one.negated]
@@ -58,6 +64,8 @@ def _exact(wanted: JobFilter, name: str) -> tuple[str, ...]:
 def _has_index(wanted: JobFilter, one: Condition) -> bool:
     if one.key in _PINNED:
         return _is_plain(one)
+    if one.key == "action":
+        return is_of_action(wanted) and _is_plain(one)
     return one.key in _NAMED and one not in branches(wanted)[0].conditions
 
 

@@ -16,9 +16,9 @@ from console.jobs.search.values import moment
 
 CHOICES = ("queue", "type")
 """Fields with a list to choose from: they show plain values only."""
-TEXTS = ("error", "worker", "tag", "attempt", "runtime", "after", "before")
+TEXTS = ("error", "worker", "tag", "attempt", "runtime", "after", "before", "action")
 """Fields to type into; they take `-`, `>` and `*` as the box does."""
-ADDRESS = (*PARAMETERS, "error", "worker", "tag", "attempt", "runtime", "args_path", "args_value")
+ADDRESS = (*PARAMETERS, "error", "worker", "tag", "attempt", "runtime", "action", "args_path", "args_value")
 """What an address may say beside `q`."""
 
 

@@ -79,6 +79,7 @@ def _test(key: str, columns: Any) -> Test:
         "runtime": lambda one: _COMPARED[one.compare](JobStatus.runtime_ms, duration_ms(one.value)),
         "type": lambda one: _equals(columns.type, one),
         "queue": lambda one: _equals(columns.queue, one),
+        "action": lambda one: _equals(JobStatus.action_id, one),
         "group": lambda one: _equals(JobStatus.fingerprint, one),
     }
     return tests.get(key) or (lambda one: _equals(getattr(JobStatus, key), one))

@@ -24,12 +24,13 @@ from console.audit.models import AuditEntry
 from console.errors import Conflict, InvalidInput
 from console.jobs import matching
 from console.jobs.filters import JobFilter
-from console.jobs.models import JobAttempt, JobCount, JobStatus, flushed_attempt, flushed_job
+from console.jobs.models import JobAttempt, JobCount, JobLog, JobStatus, flushed_attempt, flushed_job, flushed_log
 from console.jobs.rules import State
 from console.jobs.tally import Tally
 from console.upkeep import retention
 from tests.factories.actions import action, begin, work
 from tests.factories.jobs import make_job
+from tests.factories.logs import make_log
 
 pytestmark = pytest.mark.usefixtures("database", "broker")
 
@@ -98,7 +99,7 @@ def test_jobs_that_come_later_are_not_meant() -> None:
 
 
 def test_a_state_that_it_is_not_possible_for_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="possible for no job"):
+    with pytest.raises(InvalidInput, match="chosen states"):
         begin(wanted=JobFilter((State.COMPLETED,)))
 
 
@@ -273,19 +274,21 @@ def everything(*tables: Any) -> list[Any]:
 
 def test_a_flush_is_undone_with_everything_that_was_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matching, "BATCH", 3)
-    jobs(7), jobs(2, State.FAILED, payload=None, retried_as="x"), jobs(1, State.COMPLETED)
-    tables = (JobStatus.__table__, JobAttempt.__table__)
+    talkative, *_ = jobs(7)
+    jobs(2, State.FAILED, payload=None, retried_as="x"), jobs(1, State.COMPLETED)
+    make_log(talkative, 1, "begins", "fails"), make_log(talkative, 9, "again", attempt=2, level=40)
+    tables = (JobStatus.__table__, JobAttempt.__table__, JobLog.__table__)
     before, counts = everything(*tables), counted()
     made = begin(Kind.FLUSH)
     work()
     assert (action(made).outcome, counted()) == ("Deleted 9 jobs.", {("default", "COMPLETED"): 1})
-    assert everything(JobAttempt.__table__) == [[]]
+    assert everything(JobAttempt.__table__, JobLog.__table__) == [[], []]
     with db.writing() as session:
         service.undo_action(session, SYSTEM, made)
     work()
     assert (action(made).state, action(made).outcome) == ("undone", "Undone: 9 of 9 jobs are back.")
     assert (everything(*tables), counted()) == (before, counts)
-    assert everything(flushed_job, flushed_attempt) == [[], []]
+    assert everything(flushed_job, flushed_attempt, flushed_log) == [[], [], []]
     with pytest.raises(Conflict), db.writing() as session:
         service.undo_action(session, SYSTEM, made)
 
@@ -301,7 +304,7 @@ def test_what_was_heard_of_again_meanwhile_stays_as_it_is() -> None:
     work()
     assert action(made).outcome == "Undone: 2 of 3 jobs are back."
     assert counted() == {("default", "COMPLETED"): 1, ("default", "RETRYABLE"): 2}
-    assert everything(flushed_job, flushed_attempt) == [[], []]
+    assert everything(flushed_job, flushed_attempt, flushed_log) == [[], [], []]
 
 
 def test_only_for_the_stated_time(setting: Callable[[str, str], None]) -> None:
@@ -316,10 +319,10 @@ def test_only_for_the_stated_time(setting: Callable[[str, str], None]) -> None:
     retention.run()
     assert len(everything(flushed_job)[0]) == 3, "upkeep leaves an hour more"
     with db.writing() as session:
-        for table in (flushed_job, flushed_attempt):
+        for table in (flushed_job, flushed_attempt, flushed_log):
             session.execute(table.update().values(kept_until=clock.now() - timedelta(seconds=1)))
     retention.run()
-    assert everything(flushed_job, flushed_attempt) == [[], []]
+    assert everything(flushed_job, flushed_attempt, flushed_log) == [[], [], []]
 
 
 def test_a_retry_cannot_be_undone() -> None:

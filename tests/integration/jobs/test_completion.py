@@ -33,7 +33,7 @@ def offered(text: str, at: int | None = None) -> list[str]:
     [
         ("st", ["state:"]),
         ("-st", ["-state:"]),
-        ("a", ["args.", "attempt:", "after:"]),
+        ("a", ["args.", "attempt:", "after:", "action:"]),
         ("state:re", ["state:retrying", "state:retryable"]),
         ("type:", ["type:emails.send", 'type:"with a blank"']),
         ("type:blank", ['type:"with a blank"']),
@@ -77,3 +77,11 @@ def test_the_word_under_the_cursor_is_replaced(made: None) -> None:
 def test_nonsense_offers_something_or_nothing(made: None, typed: str) -> None:
     offered(typed)
     offered(typed, -5)
+
+
+def test_bulk_actions_that_made_jobs_are_offered_newest_first(database: Engine) -> None:
+    with db.writing() as session:
+        for name in ("a1", "a3", "a2", "a3", None):
+            make_job(session, action_id=name)
+    assert offered("action:") == ["action:a3", "action:a2", "action:a1"]
+    assert offered("action:2") == ["action:a2"]

@@ -170,3 +170,17 @@ def test_only_the_page_of_a_job_hears_that_it_logged(database: Engine, broker: r
         recorder.record_once(STREAM)
         told = heard.get_message(timeout=1)
     assert json.loads(told["data"])["topics"] == ["job:job"]
+
+
+@pytest.mark.parametrize(("ended", "tells"), [(Kind.FAILED, True), (Kind.SUCCEEDED, False)])
+def test_pages_of_failures_hear_of_failures_only(
+    database: Engine, broker: redis.Redis, ended: Kind, tells: bool
+) -> None:
+    recorder = Recorder()
+    with broker.pubsub() as heard:
+        heard.subscribe(outbox.LIVE_CHANNEL)
+        assert heard.get_message(timeout=1)
+        put(broker, *a_job("job", ended))
+        recorder.record_once(STREAM)
+        told = heard.get_message(timeout=1)
+    assert ("failures" in json.loads(told["data"])["topics"]) is tells

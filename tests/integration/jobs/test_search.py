@@ -210,3 +210,21 @@ def plans(engine: Engine) -> Iterator[list[list[str]]]:
         yield found
     finally:
         event.remove(engine, "before_cursor_execute", look)
+
+
+def test_jobs_of_one_action_are_found_by_its_index_however_old(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "TEXT_SCAN", 2)
+    now = clock.now()
+    with db.writing() as session:
+        for n in range(6):
+            made_by = {0: "one", 1: "one", 4: "two"}.get(n)
+            state = State.COMPLETED if n == 1 else State.RETRYABLE
+            make_job(session, state, id=f"n{n}", action_id=made_by, enqueued_at=now - timedelta(hours=9 - n))
+    with db.reading() as session:
+        page = queries.list_jobs(session, parse("action:one"), limit=1)
+        after = queries.list_jobs(session, parse("action:one"), page.next)
+        assert ([one.id for one in (*page.jobs, *after.jobs)], page.searched_back_to) == (["n1", "n0"], None)
+        assert queries.count_jobs(session, parse("action:one")) == (2, True)
+        assert [one.id for one in queries.list_jobs(session, parse("state:failed action:one")).jobs] == ["n0"]
+        several = queries.list_jobs(session, parse("action:one action:two"))
+        assert ([one.id for one in several.jobs], several.searched_back_to is None) == (["n4"], False)

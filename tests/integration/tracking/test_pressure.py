@@ -83,7 +83,7 @@ def test_a_stream_keeps_to_its_limit_and_the_rest_waits(make: Callable[..., Trac
         nonlocal last_id
         events, last_id = record(broker, last_id)
         found.extend(events)
-        return shipper.waiting_bytes() == 0 and broker.xlen(STREAM) == 0
+        return len(found) >= len(kinds) * 4 * BURST and shipper.waiting_bytes() == 0 and broker.xlen(STREAM) == 0
 
     wait_for(more)
     seen = Counter((event.kind, event.job_id) for event in found)

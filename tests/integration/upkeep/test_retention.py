@@ -25,6 +25,7 @@ from console.jobs.tally import Tally
 from console.observe.models import ObservedGap
 from console.tracking.events import Event, Kind
 from console.upkeep import retention
+from tests.factories import actions
 from tests.factories.jobs import make_job
 from tests.factories.logs import make_log
 
@@ -284,6 +285,29 @@ def test_the_audit_log_stays_unless_a_setting_says_otherwise(
     threading.Event().wait(0.05)
     retention.run()
     assert entries() == (0, 0)
+
+
+def test_past_bulk_actions_go_with_the_audit_log_but_not_what_can_be_undone(
+    sqlite_database: Engine, broker: object, setting: Callable[[str, str], None]
+) -> None:
+    from console.actions.models import BulkAction
+
+    old, later = clock.now() - timedelta(days=9), clock.now() + timedelta(hours=1)
+    begun = [actions.begin() for _ in range(4)]
+    for action_id, ended_at, undo_until in zip(begun, (old, old, old, None), (None, old, later, None), strict=True):
+        with db.writing() as session:
+            row = session.get_one(BulkAction, action_id)
+            row.created_at, row.ended_at, row.undo_until = old, ended_at, undo_until
+
+    def left() -> list[str]:
+        with db.reading() as session:
+            return list(session.scalars(select(BulkAction.id).order_by(BulkAction.id)))
+
+    retention.run()
+    assert left() == sorted(begun)
+    setting("CELERIAC_KEEP_AUDIT_DAYS", "7")
+    retention.run()
+    assert left() == sorted(begun[2:])
 
 
 def entries() -> tuple[int, int]:

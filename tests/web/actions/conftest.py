@@ -9,13 +9,15 @@ import redis
 from flask import Flask
 from sqlalchemy import Engine
 
-from tests.web.conftest import Browser, page, serving
+from tests.serving import serving
+from tests.web.conftest import Browser, page
 
 
 @pytest.fixture
 def app(database: Engine, broker: redis.Redis) -> Iterator[Flask]:
     """The application on an empty database."""
-    yield from serving()
+    with serving() as made:
+        yield made
 
 
 def form_of(browser: Browser, query: str) -> dict[str, str]:

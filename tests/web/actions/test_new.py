@@ -178,7 +178,7 @@ def test_nonsense_in_the_address_is_refused(support: Browser, address: str) -> N
     ("role", "state", "links"),
     [
         ("support", "FAILED", {"Retry…": "Retry 51 jobs?"}),
-        ("admin", "FAILED", {"Retry…": "Retry 51 jobs?", "Delete…": "Delete 51 jobs?"}),
+        ("admin", "FAILED", {"Retry…": "Retry 51 jobs?", "Flush…": "Flush 51 jobs?"}),
         ("support", "PENDING", {"Cancel…": "Cancel 51 jobs?"}),
     ],
 )

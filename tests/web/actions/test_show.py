@@ -111,3 +111,13 @@ def test_a_page_learns_of_a_change(support: Browser, job: Callable[..., str], br
     assert message is not None and b'"actions"' in message["data"]
     with db.reading():
         assert action(made).state == "done"
+
+
+def test_an_action_and_the_jobs_it_made_lead_to_each_other(support: Browser, job: Callable[..., str]) -> None:
+    job()
+    made = begin()
+    work()
+    [link] = page(support.get(f"/actions/{made}")).select("a[href*='action:']")
+    [row] = page(support.get(str(link["href"]))).select("tr[id^=job-]")
+    shown = page(support.get(f"/jobs/{str(row['id']).removeprefix('job-')}"))
+    assert len(shown.select(f"dd a[href='/actions/{made}']")) == 1

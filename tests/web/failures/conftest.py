@@ -11,13 +11,14 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from tests.factories.failures import record_failures
-from tests.web.conftest import serving
+from tests.serving import serving
 
 
 @pytest.fixture
 def app(database: Engine, broker: redis.Redis) -> Iterator[Flask]:
     """The application on an empty database."""
-    yield from serving()
+    with serving() as made:
+        yield made
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus
 
 import pytest
+import redis
 from sqlalchemy import select
 
 from console import clock, db
@@ -140,3 +142,18 @@ def test_deploys_are_marked_and_unmarked(admin: Browser, support: Browser) -> No
     assert form is not None
     admin.submit(str(form["action"]))
     assert "No deploy is marked yet" in said(support.get("/deploys"))
+
+
+@pytest.mark.parametrize(
+    ("what", "form"), [("resolution", {}), ("ignoring", {"way": "more", "more": "5"}), ("note", {"note": "known"}), ("assignee", {"assignee": ""})]
+)
+def test_open_pages_hear_of_it(
+    support: Browser, fail: Callable[..., str], broker: redis.Redis, what: str, form: dict[str, str]
+) -> None:
+    known = fail()
+    with broker.pubsub() as told:
+        told.subscribe("celeriac:live")
+        told.get_message(timeout=1)
+        support.submit(f"/failures/{known}/{what}", version=version(support, known), **form)
+        message = told.get_message(timeout=1)
+    assert message is not None and json.loads(message["data"])["topics"] == ["failures"]

@@ -192,3 +192,15 @@ def test_many_groups_have_pages(support: Browser, fail: Callable[..., str]) -> N
             fail(error=f"Error{first}{second}")
     assert len(rows(support)) == 50
     assert len(rows(support, "/failures?page=2")) == 4
+
+
+@pytest.mark.parametrize(
+    ("address", "root"), [("/failures", "failure-list"), ("/failures/matrix", "failure-matrix"), ("/failures/GROUP", "failure")]
+)
+def test_a_page_brings_itself_up_to_date(support: Browser, fail: Callable[..., str], address: str, root: str) -> None:
+    address = address.replace("GROUP", fail())
+    shown = page(support.get(address)).select_one(f"[data-live=failures] > #{root}")
+    assert shown is not None
+    part = page(support.get(address, headers={"HX-Request": "true"}))
+    assert part.select_one(f"#{root}") is not None and part.select_one("nav.rail, .frame") is None
+    assert len(part.select("[data-row]")) == len(shown.select("[data-row]")) == (root != "failure")

@@ -9,10 +9,11 @@ import redis
 from flask import Flask
 from sqlalchemy import Engine
 
-from tests.web.conftest import serving
+from tests.serving import serving
 
 
 @pytest.fixture
 def app(database: Engine, broker: redis.Redis) -> Iterator[Flask]:
     """The application on an empty database."""
-    yield from serving()
+    with serving() as made:
+        yield made

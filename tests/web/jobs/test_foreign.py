@@ -86,7 +86,7 @@ def test_the_command_leaves_them_out(support: Browser, job: Callable[..., str]) 
 
 def test_failed_ones_can_be_flushed(admin: Browser, job: Callable[..., str]) -> None:
     job(State.FAILED, **OBSERVED)
-    assert "Delete 1 job?" in said(admin.get("/actions/new?kind=flush"))
+    assert "Flush 1 job?" in said(admin.get("/actions/new?kind=flush"))
     begin(Kind.FLUSH)
     work()
     with db.reading() as session:

@@ -146,6 +146,22 @@ def test_it_goes_through_the_list_that_it_was_opened_from(support: Browser, job:
     assert page(support.get(f"/jobs/{ids[1]}")).select(".neighbours") == []
 
 
+def test_a_retry_goes_on_through_the_list_from_the_old_ones_place(support: Browser, job: Callable[..., str]) -> None:
+    at = clock.now()
+    ids = [job(enqueued_at=at - timedelta(seconds=number)) for number in range(4)]  # newest first
+
+    def around(address: str) -> list[str]:
+        links = page(support.get(address)).select(".neighbours a")
+        return [str(link["href"]).partition("?")[0].removeprefix("/jobs/") for link in links]
+
+    [form] = page(support.get(f"/jobs/{ids[1]}?of=q%3Dstate%253Afailed")).select("form[action*='/retry']")
+    new = support.submit(str(form["action"])).headers["Location"]
+    assert around(new) == [ids[0], ids[2]]
+    assert around(f"{new.partition('?')[0]}?of=q%3Dstate%253Afailed&place=gone") == [], "nonsense is not worth an error"
+    plain = support.submit(f"/jobs/{ids[3]}/retry").headers["Location"]
+    assert "?" not in plain
+
+
 def test_what_can_be_copied_holds_no_token_and_no_secret(browser_of: Callable[[str], Browser], job: Callable[..., str]) -> None:
     admin = browser_of("admin")
     texts = [str(one["data-copy"]) for one in page(admin.get(f"/jobs/{job()}")).select("#copies [data-copy]")]
