@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import FAILS_WITHIN_MS, LAPTOP, PHONE, Console, opened
 
+BUILT_IN = "builtin:celeriac.retention"
 AXE = (Path(__file__).parent / "vendor/axe-core-4.14.1/axe.min.js").read_text()
 
 
