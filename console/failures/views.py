@@ -36,6 +36,8 @@ RANGES = {
     "7d": (timedelta(days=7), timedelta(hours=6)),
     "30d": (timedelta(days=30), timedelta(days=1)),
 }
+WRITTEN = {"note", "runbook"}
+"""Fields whose text is given back when somebody else was faster, so that it is not lost."""
 HOURS = {"1": "1 hour", "4": "4 hours", "24": "1 day", "168": "1 week"}
 """For how long a page offers to ignore."""
 
@@ -197,6 +199,8 @@ def _do(fingerprint: str, said: str, verb: Callable[..., Any], *given: Any) -> R
             expected = request.form.get("version", None, int)
             verb(session, current_actor(), fingerprint, *given, expected=expected)
     except Conflict as error:
+        if typed := WRITTEN & request.form.keys():
+            return _show(fingerprint, dict.fromkeys(typed, error.detail)), error.status
         flash(error.detail, "error")
     except InvalidInput as error:
         errors = {one["field"]: one["message"] for one in error.errors}

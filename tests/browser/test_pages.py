@@ -182,13 +182,14 @@ def test_failures_are_counted_while_one_reads_and_writes(page_of: Page, console:
     other.fill("[name=more]", "7")
     for page in (page_of, other):
         expect(page.locator("#live-state")).to_have_attribute("data-state", "live")
-    rows = page_of.locator("[data-row]").evaluate_all("(all) => all.map((row) => row.dataset.row)")
+    places = "(all) => all.map((row) => [row.dataset.row, row.getBoundingClientRect().y])"
+    rows = page_of.locator("[data-row]").evaluate_all(places)
     console.run("dispatch", "demo.fail", "--payload", '{"message": "%s"}' % ("unbreakable" * 40))
     console.run("dispatch", "demo.fail", "--payload", '{"message": "never seen in this house"}')
     expect(ever).to_have_text(str(before + 1), timeout=FAILS_WITHIN_MS)
     fresh = page_of.locator("#failures-fresh")
     expect(fresh).to_have_text("1 new group — show", timeout=FAILS_WITHIN_MS)
-    assert page_of.locator("[data-row]").evaluate_all("(all) => all.map((row) => row.dataset.row)") == rows
+    assert page_of.locator("[data-row]").evaluate_all(places) == rows
     expect(on_page.first).to_have_text(f"{stored + 1} jobs", timeout=FAILS_WITHIN_MS)
     expect(other.locator("#note")).to_have_value("half a th")
     expect(other.locator("[name=more]")).to_be_visible()

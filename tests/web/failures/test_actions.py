@@ -115,8 +115,10 @@ def test_two_who_look_at_the_same_page(support: Browser, admin: Browser, fail: C
     known = fail()
     seen = version(support, known)
     admin.submit(f"/failures/{known}/note", version=seen, note="mine")
-    support.submit(f"/failures/{known}/note", version=seen, note="theirs")
-    assert "It was changed meanwhile" in said(support.get(f"/failures/{known}"))
+    refused = support.submit(f"/failures/{known}/note", version=seen, note="theirs")
+    assert refused.status_code == HTTPStatus.CONFLICT
+    assert "It was changed meanwhile" in said(refused) and "Kept now: mine" in said(refused)
+    assert page(refused).select_one("#note").get_text() == "theirs", "what was written is not lost"  # type: ignore[union-attr]
     assert group(known).note == "mine"
 
 
