@@ -35,6 +35,7 @@ from console.observe import api as observe_api
 from console.overview import views as overview_views
 from console.queues import api as queues_api
 from console.schedules import api as schedules_api
+from console.schedules import views as schedules_views
 from console.web import (
     bodies,
     compression,
@@ -61,9 +62,9 @@ API_BLUEPRINTS = (
 PAGE_BLUEPRINTS = (
     search_views.blueprint, jobs_views.blueprint, logs_views.blueprint, dispatch_views.blueprint, files_views.blueprint,
     overview_views.blueprint, health.blueprint, metrics_views.blueprint, failures_views.blueprint,
-    deploys_views.blueprint, actions_views.blueprint,
+    deploys_views.blueprint, actions_views.blueprint, schedules_views.blueprint,
 )
-PLACES = ("overview.index", "jobs.index", "failures.index", "access.account")
+PLACES = ("overview.index", "jobs.index", "failures.index", "schedules.index", "access.account")
 """The navigation, in its order."""
 
 

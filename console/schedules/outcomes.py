@@ -1,0 +1,49 @@
+"""What came of a schedule's times, as pages show it: a word, a tone and a shape. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from console.jobs.rules import State
+from console.schedules.queries import Fire
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`tone`: one of the states' colours; `sign`: an icon; `is_bad`: somebody should look."""
+
+    word: str
+    tone: str
+    sign: str
+    is_bad: bool = False
+
+
+_OF_JOB = {
+    State.PENDING: Outcome("pending", "pending", "circle-dashed"),
+    State.SCHEDULED: Outcome("scheduled", "scheduled", "clock"),
+    State.PROCESSING: Outcome("processing", "processing", "rotate-clockwise"),
+    State.COMPLETED: Outcome("completed", "completed", "circle-check"),
+    State.RETRYING: Outcome("retrying", "retrying", "refresh"),
+    State.RETRYABLE: Outcome("failed", "failed", "circle-x", is_bad=True),
+    State.FAILED: Outcome("failed", "failed", "circle-x", is_bad=True),
+    State.CANCELLED: Outcome("cancelled", "cancelled", "ban"),
+}
+_OF_TIME = {
+    "fired": Outcome("fired", "pending", "circle"),
+    "waiting": Outcome("waiting", "scheduled", "clock"),
+    "skipped": Outcome("skipped", "cancelled", "circle-minus"),
+    "missed": Outcome("missed", "retrying", "alert-triangle", is_bad=True),
+}
+
+
+def outcome_of(fire: Fire) -> Outcome:
+    """How its job stands; without one, what became of the time."""
+    return _OF_JOB[fire.job_state] if fire.job_state else _OF_TIME[fire.state]
+
+
+def summed(fires: Sequence[Fire]) -> str:
+    """In words: "8 completed, 1 failed"."""
+    found = Counter(outcome_of(fire).word for fire in fires)
+    return ", ".join(f"{n} {word}" for word, n in found.most_common())
