@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, StorageState, exp
 from console import clock
 from tests.browser.conftest import Console
 
+BUILT_IN = "builtin:celeriac.retention"
 AXE = (Path(__file__).parent / "vendor/axe-core-4.14.1/axe.min.js").read_text()
 PHONE, LAPTOP = 390, 1440
 FAILS_WITHIN_MS = 20_000
