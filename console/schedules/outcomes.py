@@ -43,7 +43,7 @@ def outcome_of(fire: Fire) -> Outcome:
     return _OF_JOB[fire.job_state] if fire.job_state else _OF_TIME[fire.state]
 
 
-def summed(fires: Sequence[Fire]) -> str:
-    """In words: "8 completed, 1 failed"."""
-    found = Counter(outcome_of(fire).word for fire in fires)
+def summed(fires: Sequence[Fire], *, only_bad: bool = False) -> str:
+    """In words: "8 completed, 1 failed"; `only_bad`: what somebody should look at alone."""
+    found = Counter(one.word for one in map(outcome_of, fires) if one.is_bad or not only_bad)
     return ", ".join(f"{n} {word}" for word, n in found.most_common())
