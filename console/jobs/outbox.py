@@ -21,7 +21,7 @@ from console import clock, db, ids
 from console import redis as valkey
 from console.broker.port import Message
 from console.broker.valkey import broker
-from console.errors import Unavailable
+from console.errors import NotConfigured, Unavailable
 from console.jobs import sets
 from console.jobs.models import UnsentBatch
 
@@ -71,14 +71,14 @@ def wake_after_commit(session: Session) -> None:
 def announce(job_ids: Sequence[str], topics: Sequence[str] = (), *, lists: bool = True) -> None:
     """Tells open pages what changed; `lists`: those of lists and counts, too.
 
-    A lost notice costs a late update, so an absent broker is not an error.
+    A lost notice costs a late update, so a broker that is absent, or not known, is not an error.
     """
     named = ["job:*"] if len(job_ids) > MAX_NAMED_JOBS or "*" in job_ids else [f"job:{job_id}" for job_id in job_ids]
     of_jobs = [*(("overview", "jobs") if lists else ()), *named] if job_ids else []
     body = json.dumps({"topics": [*of_jobs, *dict.fromkeys(topics)], "v": clock.now_ms()})
     try:
         valkey.client().publish(LIVE_CHANNEL, body)
-    except redis.RedisError as error:
+    except (redis.RedisError, NotConfigured) as error:
         log.warning("could not announce a change to open pages: %s", error)
 
 

@@ -83,14 +83,18 @@ def admin_cookies(browser: Browser, console: Console) -> StorageState:
         return context.storage_state()
 
 
-@pytest.fixture(scope="session")
-def failed_job(console: Console) -> str:
-    """A job that fails with words nobody can break."""
-    for _ in range(3):
-        console.run("dispatch", "demo.noop")
-    while clock.now().second > 45:  # it is to end in the minute it began in: a chart counts ends, a list knows beginnings
+def failing(console: Console) -> str:
+    """A new job that fails with words nobody can break, in the minute it began in: a chart counts ends, a list beginnings."""
+    while clock.now().second > 45:
         time.sleep(0.5)
     return console.run("dispatch", "demo.fail", "--payload", '{"message": "%s"}' % ("unbreakable" * 40))
+
+
+@pytest.fixture(scope="session")
+def failed_job(console: Console) -> str:
+    for _ in range(3):
+        console.run("dispatch", "demo.noop")
+    return failing(console)
 
 
 @pytest.fixture(scope="session")
