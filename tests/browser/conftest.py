@@ -20,7 +20,7 @@ from console import clock
 from console.embedded import ports
 
 PHONE, LAPTOP = 390, 1440
-FAILS_WITHIN_MS = 40_000
+FAILS_WITHIN_MS = 90_000
 
 
 @dataclass(frozen=True, slots=True)
