@@ -89,7 +89,7 @@ class Hub:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._feed, name="live", daemon=True)
                 self._thread.start()
-        made.set_live(self._is_live)
+            made.set_live(self._is_live)
         return made
 
     def close(self, stream: Stream) -> None:

@@ -9,6 +9,8 @@ const SERIES = [
   { key: "cancelled", label: "Cancelled", token: "--cancelled", dash: [8, 3, 2, 3] },
 ];
 const HATCH_PX = 8;
+/** Right of the last point, which stands on the edge: without it the point cannot be hit. */
+const EDGE_PX = 8;
 const DAY_MS = 86_400_000;
 const charts = new Map();
 const probe = document.createElement("span");
@@ -151,7 +153,7 @@ function axis(extra) {
 
 function options(canvas) {
   return {
-    animation: false, responsive: true, maintainAspectRatio: false,
+    animation: false, responsive: true, maintainAspectRatio: false, layout: { padding: { right: EDGE_PX } },
     interaction: { mode: "index", intersect: false },
     onClick: (event, points, chart) =>
       openPoint(canvas, points, chart.getElementsAtEventForMode(event, "nearest", { intersect: true }, true)),

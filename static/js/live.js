@@ -133,9 +133,8 @@ function connect() {
   };
   opened.addEventListener("state", (event) => {
     if (event.data !== "live") return lost();
-    // What changed while there was no connection is not told again; of a job that may be its last word.
-    const isFirst = !connected && root.dataset.live.includes("job:");
-    if (isFirst || sign.dataset.state === "reconnecting") changed();
+    // What changed while there was no connection is not told again, nor what did since the page was made.
+    if (!connected) changed();
     connected = true;
     return show();
   });
