@@ -7,10 +7,10 @@ import os
 import signal
 import time
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from celery.exceptions import SoftTimeLimitExceeded
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 
 from console.config import settings
 from console.jobs.policies import Exponential, Fixed, Never
@@ -53,6 +53,34 @@ class OrderPayload(BaseModel):
 
     order_id: int
     amount: float = 10.0
+
+
+class OrderLine(BaseModel):
+    """What is bought."""
+
+    sku: str = Field(min_length=1, max_length=40)
+    count: int = Field(1, ge=1, le=999)
+    is_gift: bool = False
+
+
+class Address(BaseModel):
+    """Where it is sent."""
+
+    street: str
+    city: str
+    country: Literal["AT", "CH", "DE"] = "DE"
+
+
+class ChargePayload(OrderPayload):
+    """An order to be paid, with what a form has to show: a list, something within, a secret."""
+
+    currency: Literal["EUR", "CHF"] = "EUR"
+    card_token: SecretStr | None = Field(None, description="What the payment service gave for the card.")
+    notify: bool = Field(True, description="Whether the customer gets a mail.")
+    lines: list[OrderLine] = Field(default_factory=list, max_length=20)
+    ship_to: Address | None = None
+    notes: list[str] = Field(default_factory=list)
+    more: dict[str, str] = Field(default_factory=dict, description="Whatever else the shop knows.")
 
 
 class Noop(Job):
@@ -234,10 +262,10 @@ class ChargeOrder(Job):
     """Charges an order at a pretended payment service, which is away now and then."""
 
     name = "demo.charge_order"
-    schema = OrderPayload
+    schema = ChargePayload
     retry_policy = Exponential(base_s=2, cap_s=20)
 
-    def handle(self, payload: OrderPayload) -> dict[str, Any]:
+    def handle(self, payload: ChargePayload) -> dict[str, Any]:
         """Fails for some orders for good, for others only at first."""
         log.info("charging order %d: %.2f", payload.order_id, payload.amount)
         if payload.order_id % 17 == 0:

@@ -1,4 +1,4 @@
-"""The payload of a failed job as a form: the fields of its type, or JSON where the type is not known or does not fit.
+"""The payload of a failed job as a form, or as JSON with its positional arguments where the type is not known here.
 
 Who edits does not see what is sensitive: `[hidden]` stands there, and means the value that is there if it is sent so.
 """
@@ -6,16 +6,14 @@ Who edits does not see what is sensitive: `[hidden]` stands there, and means the
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from werkzeug.datastructures import MultiDict
-
-from console.dispatch import forms
-from console.dispatch.forms import PayloadField
 from console.errors import InvalidInput
-from console.jobs import registry
+from console.jobs import payload_form, registry
 from console.jobs.one import as_text
+from console.jobs.payload_form import PayloadForm, Problem
 from console.jobs.queries import JobDetail
 from console.jobs.rules import State
 
@@ -25,13 +23,10 @@ MOST = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """`fields` with what is typed into them; without fields, `text` is JSON. `has_fields`: of its type there are."""
+    """`payload`: as the type's form. None: there is none, and `text` is all of it as JSON."""
 
-    kind: str
-    fields: list[PayloadField] = field(default_factory=list)
-    typed: MultiDict[str, str] = field(default_factory=MultiDict)
+    payload: PayloadForm | None = None
     text: str = ""
-    has_fields: bool = False
 
 
 def why_not_editable(job: JobDetail) -> str:
@@ -51,28 +46,26 @@ def why_not_editable(job: JobDetail) -> str:
 def form_of(job: JobDetail, *, wants_json: bool = False) -> Form:
     """The present payload, to be changed."""
     payload = job.payload or {"args": [], "kwargs": {}}
-    kind = registry.known(job.line.type)
-    fields = [] if kind is None or payload.get("args") else forms.fields_of(kind.schema)
-    typed = forms.typed_of(fields, payload.get("kwargs", {})) if fields else None
-    if typed is None or wants_json:
-        return Form(job.line.type, text=as_json(payload), has_fields=typed is not None)
-    return Form(job.line.type, fields, typed, has_fields=True)
+    if registry.known(job.line.type) is None or payload.get("args"):
+        return Form(text=as_json(payload))
+    return Form(payload_form.form_of(job.line.type, payload.get("kwargs", {}), wants_json=wants_json))
 
 
-def typed_form(kind: str, given: MultiDict[str, str]) -> Form:
-    """What was sent."""
-    known = registry.known(kind)
-    if known is None or "json" in given:
-        return Form(kind, text=given.get("json", ""), has_fields=known is not None)
-    return Form(kind, forms.fields_of(known.schema), MultiDict(given), has_fields=True)
+def form_again(kind: str, given: Mapping[str, str], problems: list[Problem]) -> tuple[Form, dict[str, list[str]]]:
+    """What was sent, to be shown again, and what is wrong, by field."""
+    if _is_whole(kind, given):
+        wrong = {"json": [f"{problem['field']}: {problem['message']}" for problem in problems]} if problems else {}
+        return Form(text=given.get("json", "")), wrong
+    form, wrong = payload_form.form_again(kind, given)
+    return Form(form), wrong or payload_form.wrong_in(form, problems)
 
 
-def payload_of(form: Form) -> dict[str, Any]:
+def payload_of(kind: str, given: Mapping[str, str]) -> dict[str, Any]:
     """The payload that was typed. Raises `InvalidInput` naming what cannot be read."""
-    if form.fields:
-        return {"args": [], "kwargs": forms.payload_of(registry.job_type(form.kind), form.typed)}
+    if not _is_whole(kind, given):
+        return {"args": [], "kwargs": payload_form.payload_of(payload_form.typed_form(kind, given))}
     try:
-        payload = json.loads(form.text)
+        payload = json.loads(given.get("json", ""))
     except (ValueError, RecursionError) as error:
         message = f"This is not JSON: {error}."
         raise InvalidInput(message, [{"field": "payload", "message": message}]) from None
@@ -85,3 +78,7 @@ def payload_of(form: Form) -> dict[str, Any]:
 def as_json(payload: Any) -> str:
     """As it is typed."""
     return as_text(payload)
+
+
+def _is_whole(kind: str, given: Mapping[str, str]) -> bool:
+    return "json" in given or registry.known(kind) is None

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from console import clock
 from console.errors import InvalidInput
-from console.jobs.registry import known
+from console.jobs.payload_form import KIND, PREFIX, PayloadForm, form_again, read_payload, typed_form, wrong_in
 from console.schedules import planning, queries
 from console.schedules.definition import Definition, parse_definition
 from console.schedules.queries import Backfill, Coming, ScheduleFilter, ScheduleView
@@ -27,12 +27,12 @@ COMING = 10
 FIELDS = frozenset(Definition.model_fields)
 TIMES = ("anchor", "at", "starts_at", "ends_at")
 WORDS = ("blackouts", "tags")
-JSONS = ("payload", "args")
+ARGS = "args"
 OF_KIND = {
     "cron": ("cron", "cron_days"), "every": ("every", "unit", "anchor"), "rrule": ("rrule", "anchor"), "once": ("at",),
 }  # fmt: skip
 BACKFILL = ("start", "end", "spacing_s")
-_SPECIAL = (*TIMES, *WORDS, *JSONS)
+_SPECIAL = (*TIMES, *WORDS, PREFIX, ARGS)
 
 
 def filter_of(given: Mapping[str, str]) -> ScheduleFilter:
@@ -87,7 +87,7 @@ def coming(session: Session, schedule: ScheduleView) -> list[Coming]:
 def blank(name: str = "", kind: str = "") -> dict[str, str]:
     """What an empty form holds."""
     return {
-        "name": name, "type": kind, "payload": "{}", "args": "[]", "kind": "cron", "cron": "0 9 * * 1-5", "every": "15",
+        "name": name, "type": kind, "args": "[]", "kind": "cron", "cron": "0 9 * * 1-5", "every": "15",
         "unit": "minutes", "timezone": "UTC", "overlap": "skip", "catch_up": "last", "cron_days": "or",
     }  # fmt: skip
 
@@ -102,28 +102,40 @@ def typed_of(definition: Definition) -> dict[str, str]:
         typed[name] = at.astimezone(zone).replace(tzinfo=None).isoformat() if at else ""
     for name in WORDS:
         typed[name] = ", ".join(said[name])
-    for name in JSONS:
-        typed[name] = json.dumps(said[name], indent=2, ensure_ascii=False)
-    return typed
+    return typed | {ARGS: json.dumps(said[ARGS], indent=2, ensure_ascii=False)}
 
 
 def definition_of(typed: Mapping[str, str]) -> Definition:
     """What was typed, as a definition. Raises `InvalidInput` with every field that does not fit."""
     given, problems = _given(typed)
-    try:
-        definition = parse_definition(given)
-    except InvalidInput as error:
-        problems += [one for one in error.errors if one["field"] not in {known["field"] for known in problems}]
-    if problems:
-        raise InvalidInput("Something does not fit.", problems)
-    return definition
+    form = typed_form(given.get("type", ""), typed)
+    if not form.is_json and typed.get(KIND, form.kind) != form.kind:
+        problems.append({"field": "type", "message": "Its fields are shown below now: fill them in."})
+    else:
+        given[PREFIX], unread = read_payload(form)
+        problems += unread
+    return _parsed(given, problems)
 
 
-def wrong_of(error: InvalidInput, names: Collection[str] = FIELDS) -> dict[str, list[str]]:
+def shown_again(
+    typed: Mapping[str, str], error: InvalidInput | None = None
+) -> tuple[PayloadForm, dict[str, list[str]]]:
+    """The payload as it was typed, changed as somebody asked, and what is wrong with the whole form."""
+    form, wrong = form_again(typed.get("type", "").strip(), typed)
+    return form, wrong_of(error, payload=form) if error else wrong
+
+
+def wrong_of(
+    error: InvalidInput, names: Collection[str] = FIELDS, payload: PayloadForm | None = None
+) -> dict[str, list[str]]:
     """What is wrong, by field of the form."""
     found: dict[str, list[str]] = {}
     for one in error.errors or [{"field": "form", "message": error.detail}]:
         name, _, inner = one["field"].partition(".")
+        if name == PREFIX and payload is not None:
+            for at, messages in wrong_in(payload, [one]).items():
+                found.setdefault(at, []).extend(messages)
+            continue
         said = one["message"].removeprefix("Value error, ")
         found.setdefault(name if name in names else "form", []).append(f"{inner}: {said}" if inner else said)
     return found
@@ -141,34 +153,15 @@ class Preview:
 
 def preview_of(session: Session, typed: Mapping[str, str]) -> Preview:
     """What a form means so far; what does not matter for its times may be missing."""
-    told = {name: value for name, value in typed.items() if name not in JSONS}
+    told = {name: value for name, value in typed.items() if name != ARGS}
     told |= {name: typed.get(name, "").strip() or "-" for name in ("name", "type")}
     try:
-        definition = definition_of(told)
+        definition = _parsed(*_given(told))
         runs = queries.preview(session, definition, COMING)
         words = explain(definition)
     except InvalidInput as error:
         return Preview(wrong=wrong_of(error))
     return Preview(words, runs, _crowded(runs, queries.usual_ms(session, definition.type)))
-
-
-def schema_of(job_type: str) -> list[tuple[str, str, bool, str]]:
-    """Name, kind, whether it is required, and the description of each field that a known type's payload has."""
-    kind = known(job_type)
-    if kind is None:
-        return []
-    whole = kind.schema.model_json_schema()
-    required = set(whole.get("required", ()))
-    return [
-        (name, _kind(said), name in required, said.get("description", ""))
-        for name, said in whole.get("properties", {}).items()
-    ]
-
-
-def _kind(said: Mapping[str, Any]) -> str:
-    choices = said.get("anyOf") or [said]
-    names = (one.get("type") or one.get("$ref", "").rpartition("/")[2] for one in choices)
-    return " or ".join(str(name) for name in names if name) or "anything"
 
 
 def _crowded(runs: Sequence[Run], usual: float | None) -> str:
@@ -185,7 +178,7 @@ def _given(typed: Mapping[str, str]) -> tuple[dict[str, Any], list[dict[str, str
     others = {name for one, names in OF_KIND.items() if one != kind for name in names} - set(OF_KIND.get(kind, ()))
     zone = typed.get("timezone", "").strip() or "UTC"
     given: dict[str, Any] = {}
-    for name in FIELDS - others:
+    for name in FIELDS - others - {PREFIX}:
         text = typed.get(name, "").strip()
         if not text:
             continue
@@ -196,12 +189,22 @@ def _given(typed: Mapping[str, str]) -> tuple[dict[str, Any], list[dict[str, str
     return given | {"timezone": zone}, problems
 
 
+def _parsed(given: dict[str, Any], problems: list[dict[str, str]]) -> Definition:
+    try:
+        definition = parse_definition(given)
+    except InvalidInput as error:
+        problems += [one for one in error.errors if one["field"] not in {known["field"] for known in problems}]
+    if problems:
+        raise InvalidInput("Something does not fit.", problems)
+    return definition
+
+
 def _read(name: str, text: str, zone: str) -> Any:
     if name in TIMES:
         return local_time({name: text}, name, zone)
     if name in WORDS:
         return [word for part in text.split(",") if (word := part.strip())]
-    if name not in JSONS:
+    if name != ARGS:
         return text
     try:
         return json.loads(text)

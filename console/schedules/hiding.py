@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from console.jobs.redaction import redacted, rules_of
+from console.jobs.redaction import redacted, restored, rules_of
 from console.schedules.definition import Definition
 from console.schedules.queries import ScheduleView, VersionView
 
@@ -15,6 +15,15 @@ def hide(definition: Definition) -> Definition:
     """The same with `[hidden]` in the place of what is sensitive."""
     shown = redacted({"args": definition.args, "kwargs": definition.payload}, rules_of(definition.type))
     return definition.model_copy(update={"args": shown["args"], "payload": shown["kwargs"]})
+
+
+def restore(edited: Definition, before: Definition) -> Definition:
+    """What was edited without seeing all of it: what is hidden stays as it was, as long as the job type does."""
+    if edited.type != before.type:
+        return edited
+    new, old = ({"args": one.args, "kwargs": one.payload} for one in (edited, before))
+    whole = restored(new, old, rules_of(edited.type))
+    return edited.model_copy(update={"args": whole["args"], "payload": whole["kwargs"]})
 
 
 def hide_in_view(view: ScheduleView) -> ScheduleView:

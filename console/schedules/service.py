@@ -23,7 +23,7 @@ from console.jobs.registry import INTERNAL_PREFIX
 from console.schedules import making, planning
 from console.schedules.definition import Definition
 from console.schedules.engine import TOPIC
-from console.schedules.hiding import hide, hide_in_changes
+from console.schedules.hiding import hide, hide_in_changes, restore
 from console.schedules.making import Slot
 from console.schedules.models import Schedule, ScheduleBlackout, ScheduleFire, ScheduleVersion
 from console.schedules.queries import Backfill, plan_backfill
@@ -70,6 +70,7 @@ def edit_schedule(
     """
     row = _locked(session, schedule_id, rev)
     before = Definition.from_json(row.definition)
+    definition = restore(definition, before)
     if before == definition and file == row.file:
         return
     _check_owner(row, file)

@@ -13,8 +13,10 @@ from console.access.rules import Permission
 from console.audit.queries import entries_of
 from console.errors import Conflict, InvalidInput, NotFound
 from console.jobs import queries as job_queries
+from console.jobs.payload_form import RESHAPE, PayloadForm, form_of
 from console.jobs.registry import job_types
 from console.schedules import forms, queries, service
+from console.schedules.hiding import hide_in_versions, hide_in_view
 from console.schedules.outcomes import outcome_of, summed
 from console.web import database, htmx
 from console.web.filters import count
@@ -53,20 +55,23 @@ def index() -> str:
 @blueprint.get("/schedules/new")
 @requires(Permission.SCHEDULES_EDIT)
 def new() -> str:
-    """An empty form."""
-    return _form(forms.blank(), {})
+    """An empty form, or one for a job type (`type`)."""
+    kind = request.args.get("type", "").strip()
+    return _form(forms.blank(kind=kind), form_of(kind, {}), {})
 
 
 @blueprint.post("/schedules")
 @requires(Permission.SCHEDULES_EDIT)
-def create() -> Response | tuple[str, int]:
-    """Keeps a new schedule; what does not fit is said beside its field."""
+def create() -> Response | tuple[str, int] | str:
+    """Keeps a new schedule; what does not fit is said beside its field. Asked to, it only changes the form."""
+    if RESHAPE in request.form:
+        return _form(request.form, *forms.shown_again(request.form))
     try:
         wanted = forms.definition_of(request.form)
         with database.transaction() as session:
             made = service.create_schedule(session, current_actor(), wanted)
     except InvalidInput as error:
-        return _form(request.form, forms.wrong_of(error)), 422
+        return _form(request.form, *forms.shown_again(request.form, error)), 422
     flash("The schedule is on.", "success")
     return htmx.go(url_for("schedules.show", schedule_id=made))
 
@@ -79,33 +84,29 @@ def preview_create() -> str:
     return render_template("schedules/_preview.html", preview=preview, is_live=True)
 
 
-@blueprint.get("/schedules/payload")
-@requires(Permission.SCHEDULES_READ)
-def payload_show() -> str:
-    """What the payload of a job type is made of."""
-    name = request.args.get("type", "").strip()
-    return render_template("schedules/_schema.html", schema=forms.schema_of(name), job_type=name)
-
-
 @blueprint.get("/schedules/<schedule_id>/edit")
 @requires(Permission.SCHEDULES_EDIT)
 def edit(schedule_id: str) -> str:
-    """The definition, to be changed."""
-    schedule = queries.get_schedule(database.session(), schedule_id)
-    return _form(forms.typed_of(schedule.definition) | {"rev": str(schedule.rev)}, {}, schedule)
+    """The definition, to be changed; what is sensitive is hidden, and stays as it is."""
+    schedule = hide_in_view(queries.get_schedule(database.session(), schedule_id))
+    typed = forms.typed_of(schedule.definition) | {"rev": str(schedule.rev)}
+    return _form(typed, form_of(schedule.type, schedule.definition.payload), {}, schedule)
 
 
 @blueprint.post("/schedules/<schedule_id>/edit")
 @requires(Permission.SCHEDULES_EDIT)
-def update(schedule_id: str) -> Response | tuple[str, int]:
-    """Gives it another definition; 409 when somebody else was faster."""
+def update(schedule_id: str) -> Response | tuple[str, int] | str:
+    """Gives it another definition; 409 when somebody else was faster. Asked to, it only changes the form."""
+    if RESHAPE in request.form:
+        return _edit_again(schedule_id, *forms.shown_again(request.form))
     try:
         wanted = forms.definition_of(request.form)
         with database.transaction() as session:
             service.edit_schedule(session, current_actor(), schedule_id, wanted, rev=forms.rev_of(request.form))
-    except (InvalidInput, Conflict) as error:
-        wrong = forms.wrong_of(error) if isinstance(error, InvalidInput) else {"form": [error.detail]}
-        return _form(request.form, wrong, queries.get_schedule(database.session(), schedule_id)), error.status
+    except InvalidInput as error:
+        return _edit_again(schedule_id, *forms.shown_again(request.form, error)), 422
+    except Conflict as error:
+        return _edit_again(schedule_id, forms.shown_again(request.form)[0], {"form": [error.detail]}), 409
     flash("Changed, from now on. The version before is kept.", "success")
     return htmx.go(url_for("schedules.show", schedule_id=schedule_id))
 
@@ -141,7 +142,7 @@ def backfill_create(schedule_id: str) -> Response | tuple[str, int]:
 def show(schedule_id: str) -> str:
     """One schedule. htmx gets what changes alone."""
     session = database.session()
-    schedule = queries.get_schedule(session, schedule_id)
+    schedule = hide_in_view(queries.get_schedule(session, schedule_id))
     fires, following = queries.list_fires(session, schedule.id, _before(), PAGE)
     return render_template(
         "schedules/_schedule.html" if htmx.is_fragment() else "schedules/show.html",
@@ -150,7 +151,7 @@ def show(schedule_id: str) -> str:
         fires=fires,
         older=clock.to_ms(following) if following else None,
         usual_ms=queries.usual_ms(session, schedule.type),
-        versions=queries.list_versions(session, schedule.id, 20),
+        versions=hide_in_versions(queries.list_versions(session, schedule.id, 20)),
         audit=entries_of(session, "schedule", schedule.id, 20),
     )
 
@@ -248,7 +249,11 @@ def _backfill(schedule: Any, wrong: dict[str, list[str]]) -> str:
     return render_template("schedules/backfill.html", schedule=schedule, typed=typed, wrong=wrong, plan=plan)
 
 
-def _form(typed: Any, wrong: dict[str, list[str]], schedule: Any = None) -> str:
+def _edit_again(schedule_id: str, payload: PayloadForm, wrong: dict[str, list[str]]) -> str:
+    return _form(request.form, payload, wrong, queries.get_schedule(database.session(), schedule_id))
+
+
+def _form(typed: Any, payload: PayloadForm, wrong: dict[str, list[str]], schedule: Any = None) -> str:
     """The form, with what was typed, what is wrong with it and what it means."""
     session = database.session()
     queues, types = job_queries.known_values(session)[:2]
@@ -256,10 +261,9 @@ def _form(typed: Any, wrong: dict[str, list[str]], schedule: Any = None) -> str:
         "schedules/form.html",
         schedule=schedule,
         typed=typed,
+        form=payload,
         wrong=wrong,
         preview=forms.preview_of(session, typed),
-        schema=forms.schema_of(typed.get("type", "")),
-        job_type=typed.get("type", ""),
         types=sorted({kind.name for kind in job_types() if not kind.is_internal} | set(types)),
         queues=queues,
         zones=forms.zones(),

@@ -41,7 +41,7 @@ PAGES = {
     "actions.index": STAFF, "actions.new": STAFF, "actions.create": STAFF, "actions.show": STAFF,
     "actions.pause_create": STAFF, "actions.resumption_create": STAFF, "actions.stop_create": STAFF,
     "actions.undo_create": STAFF, "actions.rate_update": STAFF,
-    "schedules.index": STAFF, "schedules.show": STAFF, "schedules.preview_create": STAFF, "schedules.payload_show": STAFF,
+    "schedules.index": STAFF, "schedules.show": STAFF, "schedules.preview_create": STAFF,
     "schedules.new": ADMIN, "schedules.create": ADMIN, "schedules.edit": ADMIN, "schedules.update": ADMIN,
     "schedules.pause_create": ADMIN, "schedules.resumption_create": ADMIN, "schedules.runs_create": ADMIN,
     "schedules.duplicates_create": ADMIN, "schedules.destroy": ADMIN, "schedules.restoration_create": ADMIN,

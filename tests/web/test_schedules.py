@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from pydantic import BaseModel, Field, SecretStr
 
-from console import clock
+from console import clock, db
+from console.jobs import registry
+from console.jobs.registry import JobType, Limits
+from console.schedules import queries
 from tests.web.conftest import Browser, page, said
 
 FORM = {"name": "nightly report", "type": "tests.greet", "payload": '{"name": "Ada"}', "kind": "cron", "cron": "30 2 * * *",
@@ -66,6 +71,71 @@ def test_what_does_not_fit_is_said_at_its_field(admin: Browser, field: str, valu
     kept = page(response).select_one("#cron")
     assert kept is not None
     assert kept["value"] == (value if field == "cron" else FORM["cron"])
+
+
+class Order(BaseModel, extra="forbid"):
+    """A payload with a list, a secret and what lies in another."""
+
+    sku: str
+    token: SecretStr | None = None
+    notes: list[str] = Field(default_factory=list)
+
+
+@pytest.fixture
+def order_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = JobType(name="tests.order", queue="default", schema=Order, limits=Limits(3, 60, 90))
+    monkeypatch.setitem(registry._types, kind.name, kind)
+
+
+def typed_in(response: Any) -> dict[str, str]:
+    """What a browser sends of the form as it stands."""
+    shown = page(response)
+    found = {str(one["name"]): str(one.get("value", "")) for one in shown.select("main form input[name]") if one.get("type") not in ("radio", "checkbox")}
+    found |= {str(one["name"]): str(one["value"]) for one in shown.select("main form input[checked]")}
+    found |= {str(one["name"]): one.get_text().removeprefix("\n") for one in shown.select("main form textarea[name]")}
+    for one in shown.select("main form select[name]"):
+        chosen = one.select_one("option[selected]") or one.select_one("option")
+        assert chosen is not None
+        found[str(one["name"])] = str(chosen.get("value", chosen.get_text()))
+    return found
+
+
+def payload_of(path: str) -> dict[str, Any]:
+    with db.reading() as session:
+        return queries.get_schedule(session, path.rpartition("/")[2]).definition.payload
+
+
+@pytest.mark.usefixtures("order_type")
+def test_the_payload_has_the_fields_of_its_type_and_keeps_what_is_hidden(admin: Browser, support: Browser) -> None:
+    blank = typed_in(admin.get("/schedules/new?type=tests.order")) | {"name": "orders", "payload.sku": "a-1", "payload.token": "hunter2"}
+    added = typed_in(admin.submit("/schedules", **blank, reshape="add:payload.notes")) | {"payload.notes.0": "first"}
+    path = str(admin.submit("/schedules", **added).headers["Location"])
+    assert payload_of(path) == {"sku": "a-1", "token": "hunter2", "notes": ["first"]}
+    for person in (admin, support):
+        assert "hunter2" not in person.get(path).text
+    form = admin.get(f"{path}/edit")
+    assert "hunter2" not in form.text
+    as_json = admin.submit(f"{path}/edit", **typed_in(form), reshape="json")
+    assert '"token": "[hidden]"' in typed_in(as_json)["payload"]
+    changed = typed_in(as_json)
+    admin.submit(f"{path}/edit", **(changed | {"payload": changed["payload"].replace("a-1", "b-2")}))
+    assert payload_of(path) == {"sku": "b-2", "token": "hunter2", "notes": ["first"]}
+    admin.submit(f"{path}/edit", **(typed_in(admin.get(f"{path}/edit")) | {"payload.token": "other", "payload.sku": "$schedule"}))
+    assert payload_of(path) == {"sku": "$schedule", "token": "other", "notes": ["first"]}
+    assert "hunter2" not in admin.get(path).text
+
+
+@pytest.mark.usefixtures("order_type")
+def test_fields_of_another_type_are_not_taken_for_its_own(admin: Browser) -> None:
+    typed = typed_in(admin.get("/schedules/new?type=tests.greet")) | {"name": "orders", "type": "tests.order", "payload.name": "Ada"}
+    response = admin.submit("/schedules", **typed)
+    assert response.status_code == 422
+    assert "Its fields are shown below now" in said(response)
+    assert page(response).find(id="payload.sku") is not None
+    wrong = admin.submit("/schedules", **(typed_in(response) | {"payload.sku": ""}))
+    assert page(wrong).find(id="payload.sku-wrong").get_text() == "Fill this in."  # type: ignore[union-attr]
+    fresh = admin.submit("/schedules", **(typed | {"reshape": "type"}))
+    assert (fresh.status_code, page(fresh).find(id="payload.sku") is not None) == (200, True)
 
 
 def test_the_preview_says_in_words_and_marks_what_the_clocks_do(support: Browser) -> None:

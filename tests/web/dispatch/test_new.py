@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from typing import Any
 
@@ -37,9 +38,9 @@ def png() -> io.BytesIO:
 
 
 def beside(response: Any, name: str) -> str:
-    found = page(response).find(id=f"{name}-more")
+    found = page(response).find(id=f"{name}-wrong")
     assert found is not None
-    return " ".join(message.get_text() for message in found.select(".field-error"))
+    return found.get_text()
 
 
 def test_lists_what_can_be_dispatched(admin: Browser) -> None:
@@ -52,11 +53,13 @@ def test_the_form_has_a_field_for_each_of_the_payload(admin: Browser) -> None:
     shown = page(admin.get("/jobs/new?type=emails.send"))
     assert shown.select_one("input[name='payload.to'][required]") is not None
     choices = shown.select("select[name='payload.template'] option")
-    assert [choice.get_text() for choice in choices] == ["generic", "task_reminder", "password_reset", "verify_address", "alert"]
+    assert [choice.get_text() for choice in choices] == [
+        "default: generic", "generic", "task_reminder", "password_reset", "verify_address", "alert",
+    ]
     assert shown.select_one("textarea[name='payload.values']") is not None
     numbers = page(admin.get("/jobs/new?type=demo.sleep")).select_one("input[name='payload.seconds']")
     assert numbers is not None
-    assert (numbers["type"], numbers["value"], numbers["min"], numbers["max"]) == ("number", "1.0", "0", "3600")
+    assert (numbers["type"], numbers["placeholder"], numbers["min"], numbers["max"]) == ("number", "1.0", "0", "3600")
     assert page(admin.get("/jobs/new?type=demo.stuck")).select_one("input[type=checkbox][checked]") is not None
     assert page(admin.get("/jobs/new?type=heavy.thumbnails")).select_one("input[type=file]") is not None
     assert admin.get("/jobs/new?type=no.such").status_code == 404
@@ -78,6 +81,20 @@ def test_what_is_typed_is_dispatched(admin: Browser, broker: redis.Redis) -> Non
     again = admin.submit("/jobs", type="tests.greet", unique_key="k")
     assert again.headers["Location"] == f"/jobs/{job.id}"
     assert "has not ended yet" in said(admin.get(f"/jobs/{job.id}"))
+    assert len(stored()) == 1
+
+
+def test_fields_become_json_and_rows_are_added_without_a_script(admin: Browser) -> None:
+    typed = {"type": "tests.greet", "payload-type": "tests.greet", "payload.name": "Ada", "payload.times": "many", "tags": "a"}
+    shown = page(admin.submit("/jobs", **typed, reshape="json"))
+    assert json.loads(shown.find("textarea", id="payload").get_text()) == {"name": "Ada", "times": "many"}  # type: ignore[union-attr]
+    assert shown.find(id="tags")["value"] == "a"  # type: ignore[index]
+    response = admin.submit("/jobs", type="tests.greet", payload='{"name": "Ada", "times": 77}')
+    assert (response.status_code, "times: Input should be less than" in beside(response, "payload")) == (422, True)
+    back = page(admin.submit("/jobs", **{"type": "tests.greet", "payload-type": "tests.greet", "payload": '{"times": 77}', "reshape": "fields"}))
+    assert back.find(id="payload.times")["value"] == "77"  # type: ignore[index]
+    assert stored() == []
+    admin.submit("/jobs", type="tests.greet", payload='{"times": 7}')
     assert len(stored()) == 1
 
 
