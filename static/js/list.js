@@ -92,8 +92,9 @@ document.querySelector("[data-live='jobs']")?.addEventListener("live:arrived", (
   }
 });
 
-// Empty filters have no place in the URL.
+// Empty filters have no place in the URL; what a form sends goes as it is.
 document.addEventListener("htmx:configRequest", (event) => {
+  if (event.detail.verb !== "get") return;
   const empty = Array.from(event.detail.formData).filter(([, value]) => value === "");
   for (const [name] of empty) {
     event.detail.formData.delete(name);

@@ -59,7 +59,8 @@ def test_the_form_has_a_field_for_each_of_the_payload(admin: Browser) -> None:
     assert shown.select_one("textarea[name='payload.values']") is not None
     numbers = page(admin.get("/jobs/new?type=demo.sleep")).select_one("input[name='payload.seconds']")
     assert numbers is not None
-    assert (numbers["type"], numbers["placeholder"], numbers["min"], numbers["max"]) == ("number", "1.0", "0", "3600")
+    assert (numbers["type"], numbers["value"], numbers["min"], numbers["max"]) == ("number", "", "0", "3600")
+    assert "empty: 1.0" in said(admin.get("/jobs/new?type=demo.sleep"))
     assert page(admin.get("/jobs/new?type=demo.stuck")).select_one("input[type=checkbox][checked]") is not None
     assert page(admin.get("/jobs/new?type=heavy.thumbnails")).select_one("input[type=file]") is not None
     assert admin.get("/jobs/new?type=no.such").status_code == 404
