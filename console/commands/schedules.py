@@ -15,7 +15,8 @@ from console.commands.context import examples, operator, require_database
 from console.errors import InvalidInput
 from console.schedules import files, imports, queries, service
 from console.schedules.definition import Definition, parse_definition
-from console.schedules.queries import Backfill, ScheduleFilter, ScheduleView
+from console.schedules.lists import ScheduleFilter, list_schedules
+from console.schedules.queries import Backfill, ScheduleView
 from console.schedules.schemas import run_answer, schedule_answer
 
 _JSON = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
@@ -62,7 +63,7 @@ def list_(text: str, state: str | None, flagged: bool, limit: int, is_json: bool
     """List schedules, by name."""
     require_database()
     with db.reading() as session:
-        found, _ = queries.list_schedules(session, ScheduleFilter(text, state or "", "", flagged), None, limit)
+        found, _ = list_schedules(session, ScheduleFilter(text, state or "", "", flagged), None, limit)
     if is_json:
         output.as_json({"data": [schedule_answer(one).model_dump(mode="json") for one in found]})
     elif not found:
@@ -200,7 +201,7 @@ def export(owner: str) -> None:
     after: str | None = None
     with db.reading() as session:
         while True:
-            page, after = queries.list_schedules(session, ScheduleFilter(), after, 500)
+            page, after = list_schedules(session, ScheduleFilter(), after, 500)
             found += [one for one in page if not one.built_in and (not owner or one.file == owner)]
             if after is None:
                 break

@@ -12,6 +12,7 @@ from console.access.rules import Permission
 from console.errors import InvalidInput, NotFound
 from console.schedules import calendars, queries, service
 from console.schedules.hiding import hide_in_versions, hide_in_view
+from console.schedules.lists import list_schedules
 from console.schedules.queries import ScheduleView
 from console.schedules.schemas import (
     BackfillAnswer,
@@ -54,7 +55,7 @@ LARGEST_MS = 253_402_300_799_999
 @endpoint(query=SchedulesQuery, answer=ScheduleList)
 def index(query: SchedulesQuery) -> ScheduleList:
     """List schedules by name."""
-    shown, following = queries.list_schedules(database.session(), query.filter(), query.cursor or None, query.limit)
+    shown, following = list_schedules(database.session(), query.filter(), query.cursor or None, query.limit)
     return ScheduleList(data=[_answer(one) for one in shown], next=following)
 
 

@@ -12,7 +12,7 @@ from console.actor import SYSTEM
 from console.jobs import outbox
 from console.jobs.registry import INTERNAL_QUEUE
 from console.schedules.definition import Definition, Kind
-from console.schedules.models import Schedule, ScheduleVersion
+from console.schedules.models import Schedule, ScheduleSearch, ScheduleVersion
 from console.schedules.rules import Timetable
 from console.upkeep.service import RETENTION
 
@@ -75,5 +75,5 @@ def _add(session: Session, definition: Definition) -> None:
     version = ScheduleVersion(
         schedule_id=row.id, ver=1, definition=row.definition, at=now, by=SYSTEM.name, why="built in"
     )
-    for made in (row, version):
+    for made in (row, version, ScheduleSearch.of(row)):
         session.merge(made)

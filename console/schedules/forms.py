@@ -16,11 +16,14 @@ from console import clock
 from console.errors import InvalidInput
 from console.jobs.payload_form import KIND, PREFIX, PayloadForm, form_again, read_payload, typed_form, wrong_in
 from console.schedules import planning, queries
-from console.schedules.definition import Definition, parse_definition
-from console.schedules.queries import Backfill, Coming, ScheduleFilter, ScheduleView
+from console.schedules.definition import Definition, Overlap, parse_definition
+from console.schedules.lists import ScheduleFilter
+from console.schedules.queries import Backfill, Coming, ScheduleView
 from console.schedules.recurrence import instant_of, wrong, zone_of
 from console.schedules.rules import Run
+from console.schedules.usual import Usual, usual_run
 from console.schedules.words import explain
+from console.web.filters import duration_ms
 
 AHEAD = timedelta(days=366 * 5)
 COMING = 10
@@ -30,6 +33,10 @@ WORDS = ("blackouts", "tags")
 ARGS = "args"
 OF_KIND = {
     "cron": ("cron", "cron_days"), "every": ("every", "unit", "anchor"), "rrule": ("rrule", "anchor"), "once": ("at",),
+}  # fmt: skip
+THEN = {
+    Overlap.SKIP: "the second time is skipped", Overlap.QUEUE: "one waits for the one before",
+    Overlap.ALLOW: "both run", Overlap.CANCEL: "the one before is cancelled",
 }  # fmt: skip
 BACKFILL = ("start", "end", "spacing_s")
 _SPECIAL = (*TIMES, *WORDS, PREFIX, ARGS)
@@ -143,7 +150,7 @@ def wrong_of(
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What was typed, in words, with its next runs. `warning`: they come closer than the type usually takes."""
+    """What was typed, in words, with its next runs. `warning`: they come closer than they usually take."""
 
     words: str = ""
     runs: Sequence[Run] = ()
@@ -161,14 +168,21 @@ def preview_of(session: Session, typed: Mapping[str, str]) -> Preview:
         words = explain(definition)
     except InvalidInput as error:
         return Preview(wrong=wrong_of(error))
-    return Preview(words, runs, _crowded(runs, queries.usual_ms(session, definition.type)))
+    usual = usual_run(session, definition.type, typed.get("of", "")[:36])
+    return Preview(words, runs, _crowded(runs, usual, definition.overlap))
 
 
-def _crowded(runs: Sequence[Run], usual: float | None) -> str:
-    gaps = [(after.due_at - before.due_at).total_seconds() for before, after in pairwise(runs)]
-    if usual is None or not gaps or min(gaps) * 1_000 > usual:
+def _crowded(runs: Sequence[Run], usual: Usual | None, overlap: Overlap) -> str:
+    """A warning, when the next run often comes before the one before has ended; empty: it does not."""
+    gaps = [(after.due_at - before.due_at).total_seconds() * 1_000 for before, after in pairwise(runs)]
+    if usual is None or not gaps or min(gaps) > usual.p95_ms:
         return ""
-    return f"Runs come {min(gaps):g} s apart and usually take {usual / 1_000:.1f} s: they would overlap."
+    takes, apart = usual.median_ms, duration_ms(min(gaps))
+    if min(gaps) <= takes:
+        said = f"Runs come {apart} apart and usually take {duration_ms(takes)}: they overlap"
+    else:
+        said = f"Runs come {apart} apart and some take {duration_ms(usual.p95_ms)}: now and then they overlap"
+    return f"{said}; then {THEN[overlap]}."
 
 
 def _given(typed: Mapping[str, str]) -> tuple[dict[str, Any], list[dict[str, str]]]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from console.db import Base
 
+BROKEN = "problem <> ''"
 DUE = "due_at IS NOT NULL"
 WAITS = "state = 'waiting'"
 MISSED = "state = 'missed'"
@@ -25,6 +26,7 @@ class Schedule(Base):
         Index("ix_schedule_due", "due_at", postgresql_where=text(DUE), sqlite_where=text(DUE)),
         Index("ix_schedule_state", "state", "name"),
         Index("ix_schedule_type", "type", "name"),
+        Index("ix_schedule_problem", "name", postgresql_where=text(BROKEN), sqlite_where=text(BROKEN)),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -53,6 +55,23 @@ class Schedule(Base):
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
     changed_by: Mapped[str] = mapped_column(String(255))
+
+
+class ScheduleSearch(Base):
+    """What schedules are found by. It lies apart, since firing one writes its row anew, and all its index entries."""
+
+    __tablename__ = "schedule_search"
+    __table_args__ = (Index("ix_schedule_search", "name", "text", "schedule_id"),)
+
+    schedule_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(String(400), doc="Name and job type in small letters")
+
+    @classmethod
+    def of(cls, schedule: Schedule) -> ScheduleSearch:
+        """What a schedule is to be found by."""
+        text = f"{schedule.name} {schedule.type}".lower()[:400]
+        return cls(schedule_id=schedule.id, name=schedule.name, text=text)
 
 
 class ScheduleVersion(Base):

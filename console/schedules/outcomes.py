@@ -46,4 +46,5 @@ def outcome_of(fire: Fire) -> Outcome:
 def summed(fires: Sequence[Fire], *, only_bad: bool = False) -> str:
     """In words: "8 completed, 1 failed"; `only_bad`: what somebody should look at alone."""
     found = Counter(one.word for one in map(outcome_of, fires) if one.is_bad or not only_bad)
-    return ", ".join(f"{n} {word}" for word, n in found.most_common())
+    found["overdue"] = sum(fire.overdue for fire in fires)
+    return ", ".join(f"{n} {word}" for word, n in found.most_common() if n)

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import func, or_, select, union_all
+from sqlalchemy import CompoundSelect, bindparam, func, select, union_all
 from sqlalchemy.orm import Session
 
 from console import clock
 from console.errors import InvalidInput, NotFound
-from console.jobs import histogram
-from console.jobs.models import JobRollup, JobStatus
+from console.jobs.models import JobStatus
 from console.jobs.rules import State
 from console.schedules import planning
 from console.schedules.definition import Definition
 from console.schedules.models import BlackoutCalendar, Schedule, ScheduleFire, ScheduleVersion
 from console.schedules.recurrence import TICK, wrong
 from console.schedules.rules import GRACE, Run
+from console.schedules.usual import LEAST_OWN, Usual, usual_of, usual_of_types, usual_run
 from console.schedules.words import explain
 
 LATE_AFTER = GRACE
-SPARK = 20
+SPARK = 12
+MOST_SPARKS = 200
 MAX_BACKFILL = 1_000
 MAX_COMING = 2_000
 """Runs of a window, at most; and of how many schedules."""
@@ -111,16 +112,6 @@ class VersionView:
 
 
 @dataclass(frozen=True, slots=True)
-class ScheduleFilter:
-    """Which schedules: a text of name or type, and exact values. `flagged`: only those late or with a problem."""
-
-    text: str = ""
-    state: str = ""
-    type: str = ""
-    flagged: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Coming:
     """A coming run of a schedule."""
 
@@ -171,29 +162,6 @@ def get_schedule(session: Session, schedule_id: str) -> ScheduleView:
     return view_of(row)
 
 
-def list_schedules(
-    session: Session, wanted: ScheduleFilter = ScheduleFilter(), after: str | None = None, limit: int = 50,
-) -> tuple[list[ScheduleView], str | None]:  # fmt: skip
-    """Schedules by name, from after that name on, and the name that the next page begins after; None: the last."""
-    query = select(Schedule).order_by(Schedule.name).limit(limit + 1)
-    if after is not None:
-        query = query.where(Schedule.name > after)
-    if wanted.state:
-        query = query.where(Schedule.state == wanted.state)
-    if wanted.type:
-        query = query.where(Schedule.type == wanted.type)
-    if wanted.text:
-        pattern = f"%{wanted.text.replace('/', '//').replace('%', '/%').replace('_', '/_').lower()}%"
-        like = [func.lower(column).like(pattern, escape="/") for column in (Schedule.name, Schedule.type)]
-        query = query.where(or_(*like))
-    if wanted.flagged:
-        late = Schedule.due_at < clock.now() - LATE_AFTER
-        query = query.where(or_(Schedule.problem != "", late))
-    rows = session.scalars(query).all()
-    shown = [view_of(row) for row in rows[:limit]]
-    return shown, shown[-1].name if len(rows) > limit else None
-
-
 def counts(session: Session) -> dict[str, int]:
     """How many schedules are in each state, and how many are late."""
     found = {state: int(n) for state, n in session.execute(_BY_STATE)}
@@ -227,19 +195,37 @@ def list_fires(
 
 def last_fires(session: Session, schedule_ids: Sequence[str], each: int = SPARK) -> dict[str, list[Fire]]:
     """The last ones of several schedules, oldest first, for sparklines. One query for all of a page."""
-    if not schedule_ids:
-        return {}
+    found: dict[str, list[Fire]] = {one: [] for one in schedule_ids}
+    wanted = list(found)[:MOST_SPARKS]
+    if wanted:
+        values = {f"s{place}": one for place, one in enumerate(wanted)}
+        for row in session.execute(_last_of(len(wanted), each), values):
+            found[row.schedule_id].append(fire_of(row))
+    return {one: sorted(fires, key=lambda fire: fire.nominal_at) for one, fires in found.items()}
+
+
+@lru_cache(maxsize=MOST_SPARKS)
+def _last_of(schedules: int, each: int) -> CompoundSelect[Any]:
+    """The query for so many schedules, made once: there is a part for each of them, newest first."""
     parts = [
         select(
-            _FIRES.where(ScheduleFire.schedule_id == one)
+            _FIRES.where(ScheduleFire.schedule_id == bindparam(f"s{place}"))
             .order_by(ScheduleFire.nominal_at.desc()).limit(each).subquery(f"f{place}")
         )
-        for place, one in enumerate(schedule_ids[:200])
+        for place in range(schedules)
     ]  # fmt: skip
-    found: dict[str, list[Fire]] = {one: [] for one in schedule_ids}
-    for row in session.execute(union_all(*parts)):
-        found[row.schedule_id].append(fire_of(row))
-    return {one: sorted(fires, key=lambda fire: fire.nominal_at) for one, fires in found.items()}
+    return union_all(*parts)
+
+
+def usual_of_each(
+    session: Session, schedules: Sequence[ScheduleView], fires: Mapping[str, Sequence[Fire]]
+) -> dict[str, Usual | None]:
+    """How long the runs of these schedules usually take, told by their last ones as far as those say enough."""
+    own = {
+        one.id: [fire.runtime_ms for fire in fires.get(one.id, ()) if fire.runtime_ms is not None] for one in schedules
+    }
+    of_types = usual_of_types(session, {one.type for one in schedules if len(own[one.id]) < LEAST_OWN})
+    return {one.id: usual_of(own[one.id], of_types.get(one.type)) for one in schedules}
 
 
 def past_fires(session: Session, start: datetime, end: datetime, limit: int = MAX_COMING) -> list[Fire]:
@@ -326,19 +312,9 @@ def plan_backfill(session: Session, schedule_id: str, wanted: Backfill) -> Backf
     times = [run.nominal_at for run in runs]
     ran = _ran(session, view.id, wanted) if wanted.only_missing else set()
     left = [at for at in times if at not in ran]
-    usual = usual_ms(session, view.type)
-    seconds = None if usual is None else wanted.spacing_s * max(0, len(left) - 1) + usual / 1_000
+    usual = usual_run(session, view.type, view.id)
+    seconds = None if usual is None else wanted.spacing_s * max(0, len(left) - 1) + usual.median_ms / 1_000
     return BackfillPlan(left, len(times) - len(left), seconds)
-
-
-def usual_ms(session: Session, job_type: str, days: int = 7) -> float | None:
-    """The median run time of a job type in the last days; None: it did not run."""
-    today = clock.to_ms(clock.now()) // 86_400_000 * 86_400_000
-    query = select(JobRollup.runtimes).where(
-        JobRollup.grain == "day", JobRollup.dimension == "type", JobRollup.name == job_type,
-        JobRollup.at.in_([clock.from_ms(today) - timedelta(days=ago) for ago in range(days)]),
-    )  # fmt: skip
-    return histogram.percentile(histogram.merged(session.scalars(query)), 0.5)
 
 
 def list_calendars(session: Session, limit: int = 200) -> list[BlackoutCalendar]:
@@ -368,8 +344,9 @@ def view_of(row: Schedule) -> ScheduleView:
 
 def fire_of(row: Any) -> Fire:
     """A row of `_FIRES` as it is shown."""
-    given = {name: getattr(row, name) for name in Fire.__slots__ if name != "job_state"}
-    return Fire(**given, job_state=State(row.job_state) if row.job_state else None)
+    told = list(row)
+    told[_STATE] = State(row.job_state) if row.job_state else None
+    return Fire(*told)
 
 
 def _changes(before: list[Definition], after: Definition) -> dict[str, list[Any]]:
@@ -387,6 +364,7 @@ def _ran(session: Session, schedule_id: str, wanted: Backfill) -> set[datetime]:
 
 
 _OTHERWISE = ("definition", "words", "next_at", "late")
+_STATE = Fire.__slots__.index("job_state")
 _BY_STATE = select(Schedule.state, func.count()).group_by(Schedule.state)
 _FIRES = select(
     *(getattr(ScheduleFire, name) for name in Fire.__slots__ if name not in ("job_state", "runtime_ms")),

@@ -8,7 +8,8 @@ from pydantic import Field, JsonValue
 
 from console.jobs.rules import State
 from console.schedules.definition import At, Definition
-from console.schedules.queries import Backfill, Coming, Fire, ScheduleFilter, ScheduleView, VersionView
+from console.schedules.lists import ScheduleFilter
+from console.schedules.queries import Backfill, Coming, Fire, ScheduleView, VersionView
 from console.schedules.rules import Run
 from console.web.rest import Input, Instant, Line, Output, PageQuery
 

@@ -25,7 +25,7 @@ from console.schedules.definition import Definition
 from console.schedules.engine import TOPIC
 from console.schedules.hiding import hide, hide_in_changes, restore
 from console.schedules.making import Slot
-from console.schedules.models import Schedule, ScheduleBlackout, ScheduleFire, ScheduleVersion
+from console.schedules.models import Schedule, ScheduleBlackout, ScheduleFire, ScheduleSearch, ScheduleVersion
 from console.schedules.queries import Backfill, plan_backfill
 from console.schedules.recurrence import TICK, wrong
 
@@ -172,7 +172,7 @@ def delete_schedule(
     _check_owner(row, file)
     name = row.name
     _tell(session, actor, "delete", row, definition=hide(Definition.from_json(row.definition)).described())
-    for table in (ScheduleVersion, ScheduleFire, ScheduleBlackout):
+    for table in (ScheduleVersion, ScheduleFire, ScheduleBlackout, ScheduleSearch):
         session.execute(delete(table).where(table.schedule_id == schedule_id))
     session.delete(row)
     return name
@@ -248,12 +248,13 @@ def _touch(row: Schedule, actor: Actor, now: datetime) -> None:
 
 
 def _keep(session: Session, actor: Actor, row: Schedule, definition: Definition, why: str) -> None:
-    """The version's row, and by which calendars the schedule is found."""
+    """The version's row, and by which words and calendars the schedule is found."""
     session.add(
         ScheduleVersion(
             schedule_id=row.id, ver=row.ver, definition=row.definition, at=clock.now(), by=actor.name[:255], why=why
         )
     )
+    session.merge(ScheduleSearch.of(row))
     session.execute(delete(ScheduleBlackout).where(ScheduleBlackout.schedule_id == row.id))
     session.add_all(ScheduleBlackout(calendar=name, schedule_id=row.id) for name in set(definition.blackouts))
 

@@ -15,9 +15,10 @@ from console.errors import Conflict, InvalidInput, NotFound
 from console.jobs import queries as job_queries
 from console.jobs.payload_form import RESHAPE, PayloadForm, form_of
 from console.jobs.registry import job_types
-from console.schedules import forms, queries, service
+from console.schedules import forms, lists, queries, service
 from console.schedules.hiding import hide_in_versions, hide_in_view
 from console.schedules.outcomes import outcome_of, summed
+from console.schedules.usual import usual_run
 from console.web import database, htmx
 from console.web.filters import count
 from console.web.permissions import current_actor, requires
@@ -39,7 +40,8 @@ def _words() -> dict[str, Any]:
 def index() -> str:
     """Schedules by name. htmx gets the list alone."""
     session, wanted = database.session(), forms.filter_of(request.args)
-    schedules, following = queries.list_schedules(session, wanted, request.args.get("after") or None, PAGE)
+    schedules, following = lists.list_schedules(session, wanted, request.args.get("after") or None, PAGE)
+    fires = queries.last_fires(session, [one.id for one in schedules])
     kept: dict[str, Any] = {name: request.args[name] for name in SHOWN if request.args.get(name)}
     return render_template(
         "schedules/_list.html" if htmx.is_fragment() else "schedules/index.html",
@@ -47,8 +49,10 @@ def index() -> str:
         wanted=wanted,
         kept=kept,
         next_url=url_for("schedules.index", **(kept | {"after": following})) if following else None,
-        counts=queries.counts(session),
-        fires=queries.last_fires(session, [one.id for one in schedules], 10),
+        counts=lists.counts_up_to(session),
+        most=lists.MOST_COUNTED,
+        fires=fires,
+        usual=queries.usual_of_each(session, schedules, fires),
     )
 
 
@@ -150,7 +154,7 @@ def show(schedule_id: str) -> str:
         coming=forms.coming(session, schedule),
         fires=fires,
         older=clock.to_ms(following) if following else None,
-        usual_ms=queries.usual_ms(session, schedule.type),
+        usual=usual_run(session, schedule.type, schedule.id),
         versions=hide_in_versions(queries.list_versions(session, schedule.id, 20)),
         audit=entries_of(session, "schedule", schedule.id, 20),
     )

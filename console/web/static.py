@@ -7,7 +7,7 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from flask import Flask, Response, current_app, request, url_for
+from flask import Flask, Response, current_app, g, request, url_for
 
 from console.web.permissions import public
 
@@ -23,8 +23,11 @@ def init_app(app: Flask) -> None:
 
 
 def static_url(name: str) -> str:
-    """The address of a file in static/, with the hash of its content."""
-    return url_for("static", filename=name, v=_digest(name, _modified_ns(name)))
+    """The address of a file in static/, with the hash of its content; worked out once for a page and its icons."""
+    known: dict[str, str] = g.setdefault("static_urls", {})
+    if name not in known:
+        known[name] = url_for("static", filename=name, v=_digest(name, _modified_ns(name)))
+    return known[name]
 
 
 def _folder() -> Path:

@@ -18,8 +18,9 @@ from console.jobs.models import JobStatus
 from console.jobs.rules import State
 from console.schedules import engine, queries, service
 from console.schedules.definition import parse_definition
+from console.schedules.lists import ScheduleFilter, list_schedules
 from console.schedules.models import Schedule, ScheduleFire
-from console.schedules.queries import Backfill, ScheduleFilter
+from console.schedules.queries import Backfill
 
 pytestmark = pytest.mark.usefixtures("database", "broker", "tasks_app")
 
@@ -174,7 +175,7 @@ def test_who_looked_at_an_older_state_changes_nothing() -> None:
         versions = queries.list_versions(session, one)
         assert [(v.ver, v.why) for v in versions] == [(3, "restore of version 1"), (2, "edit"), (1, "create")]
         assert versions[1].changes["name"] == ["often", "renamed"]
-        assert [found.name for found in queries.list_schedules(session, ScheduleFilter(text="OFT"))[0]] == ["often"]
+        assert [found.name for found in list_schedules(session, ScheduleFilter(text="OFT"))[0]] == ["often"]
         assert queries.last_fires(session, [one]) == {one: []}
         assert queries.counts(session)["active"] == 1
         week = clock.now() + timedelta(days=7)

@@ -12,7 +12,8 @@ from console.actor import SYSTEM
 from console.errors import Conflict
 from console.jobs.models import JobStatus
 from console.jobs.rules import State
-from console.schedules import builtin, queries, service
+from console.schedules import builtin, service
+from console.schedules.lists import list_schedules
 from console.schedules.models import Schedule
 from console.upkeep.service import RETENTION
 
@@ -73,7 +74,7 @@ def test_what_nobody_dispatches_is_overdue_and_it_can_be_paused_but_not_deleted(
     builtin.ensure()
     with db.reading() as session:
         assert builtin.overdue(session) == {}
-        [view], _ = queries.list_schedules(session)
+        [view], _ = list_schedules(session)
     put(timedelta(hours=5))
     with db.reading() as session:
         assert builtin.overdue(session)[RETENTION] >= timedelta(hours=5)

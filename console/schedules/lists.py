@@ -1,0 +1,102 @@
+"""Which schedules there are: by state, type, a part of the name, or those that somebody should look at.
+
+Whatever is asked for, a page reads a bounded number of rows: a search goes through a narrow index in the order of
+names until the page is full, and of what it finds at most `MOST_LOOKED_AT` are looked at for what else was asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session
+
+from console import clock
+from console.schedules import planning
+from console.schedules.models import Schedule, ScheduleSearch
+from console.schedules.queries import LATE_AFTER, ScheduleView, view_of
+
+MOST_LOOKED_AT = 1_000
+MOST_COUNTED = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleFilter:
+    """Which schedules: a text of name or type, and exact values. `flagged`: only those late or with a problem."""
+
+    text: str = ""
+    state: str = ""
+    type: str = ""
+    flagged: bool = False
+
+    @property
+    def is_only_text(self) -> bool:
+        """Whether whatever matches the text is wanted."""
+        return not (self.state or self.type or self.flagged)
+
+
+def list_schedules(
+    session: Session, wanted: ScheduleFilter = ScheduleFilter(), after: str | None = None, limit: int = 50,
+) -> tuple[list[ScheduleView], str | None]:  # fmt: skip
+    """Schedules by name, from after that name on, and the name that the next page begins after; None: the last.
+
+    A page of a search with more conditions can be short, and there may be more nevertheless.
+    """
+    query = select(Schedule).order_by(Schedule.name).limit(limit + 1)
+    following = None
+    if after is not None:
+        query = query.where(Schedule.name > after)
+    if wanted.text:
+        found, following = _matching(session, wanted, after, limit)
+        if not found:
+            return [], None
+        query = query.where(Schedule.id.in_(found))
+    if wanted.state:
+        query = query.where(Schedule.state == wanted.state)
+    if wanted.type:
+        query = query.where(Schedule.type == wanted.type)
+    if wanted.flagged:
+        query = query.where(_flagged(session))
+    rows = session.scalars(query).all()
+    shown = [view_of(row) for row in rows[:limit]]
+    return shown, shown[-1].name if len(rows) > limit else following
+
+
+def counts_up_to(session: Session, most: int = MOST_COUNTED) -> dict[str, int]:
+    """As `queries.counts`, but no further than to one more than `most`: a page that says "2,000+" costs little."""
+    wanted = {state: [Schedule.state == state] for state in planning.STATES}
+    wanted["late"] = [Schedule.due_at.is_not(None), _late()]
+    counted = (
+        select(func.count()).select_from(select(1).select_from(Schedule).where(*some).limit(most + 1).subquery(name))
+        .scalar_subquery().label(name)
+        for name, some in wanted.items()
+    )  # fmt: skip
+    return dict(session.execute(select(*counted)).mappings().one())
+
+
+def _matching(
+    session: Session, wanted: ScheduleFilter, after: str | None, limit: int
+) -> tuple[list[str], str | None]:
+    """The ids of those that the text is in, in the order of names, and the name to go on after when there are more."""
+    most = limit + 1 if wanted.is_only_text else max(limit + 1, MOST_LOOKED_AT)
+    has_it = ScheduleSearch.text.contains(wanted.text.lower(), autoescape=True)
+    query = select(ScheduleSearch.schedule_id, ScheduleSearch.name).where(has_it)
+    if after is not None:
+        query = query.where(ScheduleSearch.name > after)
+    found = session.execute(query.order_by(ScheduleSearch.name).limit(most)).all()
+    is_all = wanted.is_only_text or len(found) < most
+    return [row.schedule_id for row in found], None if is_all else found[-1].name
+
+
+def _flagged(session: Session) -> ColumnElement[bool]:
+    """What is late or cannot fire: by their ids while they are few, else there is one on every page anyway."""
+    late = select(Schedule.id).where(Schedule.due_at.is_not(None), _late()).order_by(Schedule.due_at)
+    broken = select(Schedule.id).where(Schedule.problem != "").order_by(Schedule.name)
+    found = [session.scalars(some.limit(MOST_LOOKED_AT + 1)).all() for some in (late, broken)]
+    if any(len(some) > MOST_LOOKED_AT for some in found):
+        return or_(Schedule.problem != "", _late())
+    return Schedule.id.in_({one for some in found for one in some})
+
+
+def _late() -> ColumnElement[bool]:
+    return Schedule.due_at < clock.now() - LATE_AFTER
