@@ -21,7 +21,7 @@ from console.schedules.models import ScheduleFire
 
 DAYS = 7
 OWN_RUNS = 20
-LEAST_OWN = 5
+LEAST_OWN = 3
 """With fewer runs of its own, its type says more."""
 
 

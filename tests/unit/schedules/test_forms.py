@@ -30,7 +30,7 @@ def test_it_warns_when_the_next_run_comes_before_the_end_of_the_one_before(apart
 
 
 @pytest.mark.parametrize(("own", "of_type", "expected"), [
-    ([], None, None), ([], TYPE, TYPE), ([1, 2, 3, 4], TYPE, TYPE), ([4, 2], None, Usual(2, 4, 2)),
+    ([], None, None), ([], TYPE, TYPE), ([1, 2], TYPE, TYPE), ([4, 2], None, Usual(2, 4, 2)),
     ([5, 1, 4, 2, 3], TYPE, Usual(3, 5, 5)), (list(range(1, 21)), TYPE, Usual(10, 19, 20)),
 ])  # fmt: skip
 def test_a_few_runs_of_its_own_say_less_than_its_type(own: list[int], of_type: Usual | None, expected: Usual | None) -> None:
