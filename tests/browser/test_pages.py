@@ -61,7 +61,8 @@ def test_every_page_is_accessible_and_fits(
         f"/failures/{group_of(console)}", f"/jobs/{failed_job}?of=state%3DFAILED", f"/jobs/{failed_job}/edit", f"/jobs/{failed_job}/edit?as=json",
         f"/jobs/{waiting_job}", f"/jobs/{waiting_job}/schedule", f"/jobs/{done_job}", f"/jobs/{done_job}/again",
         f"/jobs/{logging_job}", f"/jobs/{logging_job}/logs?log_level=WARNING",
-        "/schedules", "/schedules?q=nothing-has-this", "/schedules/new", f"/schedules/{BUILT_IN}", f"/schedules/{BUILT_IN}/edit",
+        "/schedules", "/schedules?q=nothing-has-this", "/schedules/new", "/schedules/new?type=demo.charge_order", "/jobs/new?type=demo.charge_order",
+        f"/schedules/{BUILT_IN}", f"/schedules/{BUILT_IN}/edit",
         f"/schedules/{BUILT_IN}/backfill",
     )
     context = opened(browser, signed_in, width, theme, bypass_csp=True)
