@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from flask import Blueprint
+from sqlalchemy.orm import Session
 
-from console.access.idempotency import claim
+from console.access.once import once
 from console.access.rules import Permission
 from console.actions import queries, service
 from console.actions.estimate import estimate
@@ -24,10 +25,11 @@ from console.actions.schemas import (
     action_detail_answer,
     estimate_answer,
 )
+from console.actions.service import Plan
 from console.jobs.filters import Cursor
 from console.web import database
 from console.web.permissions import current_actor, may, requires
-from console.web.rest import Answer, endpoint, idempotency_key, request_hash
+from console.web.rest import Answer, Output, endpoint
 
 blueprint = Blueprint("actions_api", __name__, url_prefix="/api/v1")
 
@@ -50,16 +52,8 @@ def create(body: ActionRequest) -> Answer:
     Needs `jobs.retry`, `jobs.cancel` or `jobs.flush` too, as the kind is.
     """
     check_may(body.kind)
-    plan, key = body.plan(sees_all=may(Permission.JOBS_SEE_SENSITIVE)), idempotency_key()
-    with database.transaction() as session:
-        row = claim(session, current_actor().name, key, request_hash(body)) if key else None
-        if row is not None and row.complete:
-            return Answer(row.status, row.answer, {"Idempotency-Replayed": "true"})
-        made = service.create_action(session, current_actor(), plan)
-        answer = action_answer(queries.get_action(session, made)).model_dump_json()
-        if row is not None:
-            row.finish(201, answer)
-    return Answer(201, answer)
+    plan = body.plan(sees_all=may(Permission.JOBS_SEE_SENSITIVE))
+    return once(body, partial(_begin, plan))
 
 
 @blueprint.post("/actions/estimates")
@@ -127,3 +121,8 @@ def _ask(action_id: str, verb: Verb) -> ActionAnswer:
         check_may(queries.get_action(session, action_id).kind)
         verb(session, current_actor(), action_id)
         return action_answer(queries.get_action(session, action_id))
+
+
+def _begin(plan: Plan, session: Session) -> tuple[int, Output]:
+    made = service.create_action(session, current_actor(), plan)
+    return 201, action_answer(queries.get_action(session, made))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from flask import Blueprint, flash, render_template, request, url_for
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from console import ids
@@ -16,12 +17,13 @@ from console.actions.permits import NEEDED, Verb, check_may
 from console.actions.rules import DESTRUCTIVE, Kind, parse_rate
 from console.audit.queries import entries_of
 from console.config import settings
-from console.errors import Conflict, InvalidInput
+from console.errors import InvalidInput
 from console.jobs import queries as job_queries
 from console.jobs.filters import Cursor
 from console.jobs.views import search_of
 from console.presence import alive
 from console.web import database, htmx
+from console.web.asking import asked
 from console.web.permissions import current_actor, requires
 
 PAGE = 50
@@ -132,14 +134,12 @@ def rate_update(action_id: str) -> Response:
 
 def _ask(action_id: str, verb: Verb, told: str) -> Response:
     """Asks something of an action, with the permission that its kind needs, and leads back to its page."""
-    try:
-        with database.transaction() as session:
-            check_may(queries.get_action(session, action_id).kind)
-            verb(session, current_actor(), action_id)
-    except (Conflict, InvalidInput) as error:
-        flash(error.detail, "error")
-    else:
-        flash(told, "success")
+
+    def ask(session: Session) -> None:
+        check_may(queries.get_action(session, action_id).kind)
+        verb(session, current_actor(), action_id)
+
+    asked(ask, told)
     return htmx.go(url_for("actions.show", action_id=action_id))
 
 

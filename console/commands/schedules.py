@@ -18,6 +18,8 @@ from console.schedules.definition import Definition, parse_definition
 from console.schedules.lists import ScheduleFilter, list_schedules
 from console.schedules.queries import Backfill, ScheduleView
 from console.schedules.schemas import run_answer, schedule_answer
+from console.schedules.usual import Usual, usual_run
+from console.web.filters import duration_ms
 
 _JSON = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 _SCHEDULE = click.argument("schedule", metavar="SCHEDULE")
@@ -64,15 +66,16 @@ def list_(text: str, state: str | None, flagged: bool, limit: int, is_json: bool
     require_database()
     with db.reading() as session:
         found, _ = list_schedules(session, ScheduleFilter(text, state or "", "", flagged), None, limit)
+        usual = queries.usual_of_each(session, found)
     if is_json:
-        output.as_json({"data": [schedule_answer(one).model_dump(mode="json") for one in found]})
+        output.as_json({"data": [schedule_answer(one, usual[one.id]).model_dump(mode="json") for one in found]})
     elif not found:
         click.echo("There is no such schedule.")
     else:
-        rows = [(one.name, _state(one), one.type, one.words, output.instant(one.next_at), one.fired, one.missed)
-                for one in found]  # fmt: skip
-        heads = ("NAME", "STATE", "TYPE", "WHEN", "NEXT", "FIRED", "MISSED")
-        output.table(heads, rows, right=("FIRED", "MISSED"))
+        rows = [(one.name, _state(one), one.type, one.words, output.instant(one.next_at), _takes(usual[one.id]),
+                 one.fired, one.missed) for one in found]  # fmt: skip
+        heads = ("NAME", "STATE", "TYPE", "WHEN", "NEXT", "TAKES", "FIRED", "MISSED")
+        output.table(heads, rows, right=("TAKES", "FIRED", "MISSED"))
 
 
 @schedules.command(epilog=examples("celeriac schedules show 'Nightly report'"))
@@ -84,13 +87,16 @@ def show(schedule: str, is_json: bool) -> None:
     with db.reading() as session:
         found = queries.get_schedule(session, schedule)
         runs, _ = queries.list_fires(session, found.id, None, 10)
+        usual = usual_run(session, found.type, found.id)
         coming = queries.preview(session, found.definition, 5) if found.state == "active" else []
     if is_json:
-        answer = schedule_answer(found).model_dump(mode="json")
+        answer = schedule_answer(found, usual).model_dump(mode="json")
         output.as_json(answer | {"runs": [run_answer(one).model_dump(mode="json") for one in runs]})
         return
     click.echo(f"{found.name} ({_state(found)}): {found.words}")
     click.echo(f"{found.type} {found.definition.payload}\n")
+    if usual:
+        click.echo(f"  takes {_takes(usual)}, 95 of 100 runs at most {duration_ms(usual.p95_ms)}")
     for run in coming:
         click.echo(f"  next  {run.local:%a %Y-%m-%d %H:%M:%S %Z}  {run.mark}".rstrip())
     for one in runs:
@@ -304,6 +310,10 @@ def _change(schedule: str, verb: Any) -> None:
         found = queries.get_schedule(session, schedule)
         verb(session, found.id)
         click.echo(f"{found.name} is {_state(queries.get_schedule(session, found.id))}.")
+
+
+def _takes(usual: Usual | None) -> str:
+    return duration_ms(usual.median_ms if usual else None)
 
 
 def _state(one: ScheduleView) -> str:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 
 from flask import Blueprint
 from sqlalchemy.orm import Session
 
-from console.access.idempotency import IdempotencyKey, claim
+from console.access.once import claim_of, once
 from console.access.rules import Permission
-from console.db import begin_write
 from console.errors import InvalidInput, NotFound
 from console.jobs import bulk, one, queries, service
 from console.jobs.filters import Cursor
@@ -38,7 +35,7 @@ from console.jobs.search.export import start_export
 from console.jobs.usage import usage_of
 from console.web import database
 from console.web.permissions import current_actor, may, requires
-from console.web.rest import Answer, Input, Output, endpoint, idempotency_key, request_hash
+from console.web.rest import Answer, Output, endpoint
 
 blueprint = Blueprint("jobs_api", __name__, url_prefix="/api/v1")
 
@@ -87,7 +84,7 @@ def retry_create(job_id: str) -> Answer:
 @endpoint(answer=Cancelled, errors=(409,))
 def cancellation_create(job_id: str) -> Cancelled:
     """Cancel a job that waits, or have its worker stop one that runs."""
-    with write_transaction() as session:
+    with database.transaction() as session:
         was = service.cancel_job(session, current_actor(), job_id)
         return Cancelled(was=was, job=job_answer(one.see(session, job_id).job.line))
 
@@ -162,41 +159,7 @@ def _known_type(name: str) -> JobType:
         raise InvalidInput(error.detail, [{"field": "type", "message": error.detail}]) from None
 
 
-@contextmanager
-def write_transaction() -> Iterator[Session]:
-    """The request's session in a transaction that writes; it commits at the end of the block."""
-    session = begin_write(database.session())
-    try:
-        yield session
-        session.commit()
-    except BaseException:
-        session.rollback()
-        raise
-
-
-def _claim(body: Input | None) -> Callable[[Session], IdempotencyKey] | None:
-    """Claims the request's Idempotency-Key; None when it has none."""
-    key = idempotency_key()
-    if key is None:
-        return None
-    return partial(claim, owner=current_actor().name, key=key, request_hash=request_hash(body))
-
-
-def once(body: Input | None, work: Callable[[Session], tuple[int, Output]]) -> Answer:
-    """Does the work, unless a request with the same Idempotency-Key did: then its answer is given again."""
-    claimed = _claim(body)
-    with write_transaction() as session:
-        row = claimed(session) if claimed else None
-        if row is not None and row.complete:
-            return Answer(row.status, row.answer, {"Idempotency-Replayed": "true"})
-        status, made = work(session)
-        answer = made.model_dump_json()
-        if row is not None:
-            row.finish(status, answer)
-    return Answer(status, answer)
-
-
 def _do_to_all(action: bulk.Action, body: BulkRequest) -> Count:
     wanted = body.filter(sees_all=may(Permission.JOBS_SEE_SENSITIVE))
-    done = bulk.do_to_all(write_transaction, action, current_actor(), wanted, body.limit, _claim(body))
+    done = bulk.do_to_all(database.transaction, action, current_actor(), wanted, body.limit, claim_of(body))
     return Count(count=done)

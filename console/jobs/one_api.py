@@ -6,9 +6,9 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
+from console.access.once import once
 from console.access.rules import Permission
 from console.jobs import again, api, one, waiting
-from console.jobs.api import once, write_transaction
 from console.jobs.attempts import whole_attempts
 from console.jobs.one_schemas import (
     AttemptList,
@@ -43,7 +43,7 @@ def attempts_index(job_id: str, query: AttemptsQuery) -> AttemptList:
 @endpoint(answer=JobDetailAnswer)
 def disclosure_create(job_id: str) -> JobDetailAnswer:
     """Show everything known of a job, with what is sensitive. That it was asked for goes into the audit log."""
-    with write_transaction() as session:
+    with database.transaction() as session:
         return job_detail_answer(one.disclose(session, current_actor(), job_id))
 
 
@@ -68,7 +68,7 @@ def again_create(job_id: str) -> Answer:
 @endpoint(body=ScheduleRequest, answer=Rescheduled, errors=(409,))
 def schedule_update(job_id: str, body: ScheduleRequest) -> Rescheduled:
     """Change when a SCHEDULED or RETRYING job runs."""
-    with write_transaction() as session:
+    with database.transaction() as session:
         waiting.reschedule(session, current_actor(), job_id, body.time())
         return Rescheduled(job=_answer(session, job_id))
 
@@ -78,7 +78,7 @@ def schedule_update(job_id: str, body: ScheduleRequest) -> Rescheduled:
 @endpoint(body=QueueRequest, answer=Moved, errors=(409,))
 def queue_update(job_id: str, body: QueueRequest) -> Moved:
     """Move a job that waits to another queue. 409 when a worker has its message already."""
-    with write_transaction() as session:
+    with database.transaction() as session:
         was = waiting.move(session, current_actor(), job_id, body.queue)
         return Moved(was=was, job=_answer(session, job_id))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from flask import Blueprint
+from sqlalchemy.orm import Session
 
 from console import clock
-from console.access.idempotency import claim
+from console.access.once import once
 from console.access.rules import Permission
 from console.errors import InvalidInput, NotFound
 from console.schedules import calendars, queries, service
@@ -44,7 +47,7 @@ from console.schedules.schemas import (
 from console.schedules.words import explain
 from console.web import database
 from console.web.permissions import current_actor, may, requires
-from console.web.rest import Answer, PageQuery, endpoint, idempotency_key, request_hash
+from console.web.rest import Answer, Output, PageQuery, endpoint
 
 blueprint = Blueprint("schedules_api", __name__, url_prefix="/api/v1")
 LARGEST_MS = 253_402_300_799_999
@@ -55,8 +58,9 @@ LARGEST_MS = 253_402_300_799_999
 @endpoint(query=SchedulesQuery, answer=ScheduleList)
 def index(query: SchedulesQuery) -> ScheduleList:
     """List schedules by name."""
-    shown, following = list_schedules(database.session(), query.filter(), query.cursor or None, query.limit)
-    return ScheduleList(data=[_answer(one) for one in shown], next=following)
+    session = database.session()
+    shown, following = list_schedules(session, query.filter(), query.cursor or None, query.limit)
+    return ScheduleList(data=_answers(session, shown), next=following)
 
 
 @blueprint.post("/schedules")
@@ -66,7 +70,7 @@ def create(body: ScheduleRequest) -> ScheduleAnswer:
     """Make a schedule. It is active at once."""
     with database.transaction() as session:
         made = service.create_schedule(session, current_actor(), body.definition())
-        return _answer(queries.get_schedule(session, made))
+        return _answers(session, [queries.get_schedule(session, made)])[0]
 
 
 @blueprint.post("/schedules/preview")
@@ -93,7 +97,8 @@ def coming(query: WindowQuery) -> ComingList:
 @endpoint(answer=ScheduleAnswer)
 def show(schedule_id: str) -> ScheduleAnswer:
     """Show a schedule, by its id or its name."""
-    return _answer(queries.get_schedule(database.session(), schedule_id))
+    session = database.session()
+    return _answers(session, [queries.get_schedule(session, schedule_id)])[0]
 
 
 @blueprint.put("/schedules/<schedule_id>")
@@ -150,16 +155,7 @@ def runs_index(schedule_id: str, query: PageQuery) -> RunList:
 @endpoint(answer=MadeAnswer, status=201, idempotent=True, errors=(409,))
 def runs_create(schedule_id: str) -> Answer:
     """Run a schedule now, beside its own times."""
-    key = idempotency_key()
-    with database.transaction() as session:
-        row = claim(session, current_actor().name, key, request_hash(None)) if key else None
-        if row is not None and row.complete:
-            return Answer(row.status, row.answer, {"Idempotency-Replayed": "true"})
-        made = service.run_schedule(session, current_actor(), schedule_id)
-        answer = MadeAnswer(job_id=made).model_dump_json()
-        if row is not None:
-            row.finish(201, answer)
-    return Answer(201, answer)
+    return once(None, partial(_run, schedule_id))
 
 
 @blueprint.post("/schedules/<schedule_id>/backfills/estimate")
@@ -189,7 +185,7 @@ def duplicates_create(schedule_id: str, body: DuplicateRequest) -> ScheduleAnswe
     """Make a paused copy of a schedule."""
     with database.transaction() as session:
         made = service.duplicate_schedule(session, current_actor(), schedule_id, body.name)
-        return _answer(queries.get_schedule(session, made))
+        return _answers(session, [queries.get_schedule(session, made)])[0]
 
 
 @blueprint.get("/schedules/<schedule_id>/versions")
@@ -244,12 +240,17 @@ def blackouts_destroy(name: str) -> Gone:
     return Gone(name=name)
 
 
-def _answer(view: ScheduleView) -> ScheduleAnswer:
-    """As much of it as whoever asks may see."""
-    return schedule_answer(view if may(Permission.JOBS_SEE_SENSITIVE) else hide_in_view(view))
+def _run(schedule_id: str, session: Session) -> tuple[int, Output]:
+    return 201, MadeAnswer(job_id=service.run_schedule(session, current_actor(), schedule_id))
+
+
+def _answers(session: Session, views: Sequence[ScheduleView]) -> list[ScheduleAnswer]:
+    """As much of them as whoever asks may see."""
+    usual, sees_all = queries.usual_of_each(session, views), may(Permission.JOBS_SEE_SENSITIVE)
+    return [schedule_answer(one if sees_all else hide_in_view(one), usual[one.id]) for one in views]
 
 
 def _ask(verb: Any, schedule_id: str, *given: Any, rev: int | None) -> ScheduleAnswer:
     with database.transaction() as session:
         verb(session, current_actor(), schedule_id, *given, rev=rev)
-        return _answer(queries.get_schedule(session, schedule_id))
+        return _answers(session, [queries.get_schedule(session, schedule_id)])[0]

@@ -74,9 +74,7 @@ def counts_up_to(session: Session, most: int = MOST_COUNTED) -> dict[str, int]:
     return dict(session.execute(select(*counted)).mappings().one())
 
 
-def _matching(
-    session: Session, wanted: ScheduleFilter, after: str | None, limit: int
-) -> tuple[list[str], str | None]:
+def _matching(session: Session, wanted: ScheduleFilter, after: str | None, limit: int) -> tuple[list[str], str | None]:
     """The ids of those that the text is in, in the order of names, and the name to go on after when there are more."""
     most = limit + 1 if wanted.is_only_text else max(limit + 1, MOST_LOOKED_AT)
     has_it = ScheduleSearch.text.contains(wanted.text.lower(), autoescape=True)

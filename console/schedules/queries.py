@@ -218,9 +218,10 @@ def _last_of(schedules: int, each: int) -> CompoundSelect[Any]:
 
 
 def usual_of_each(
-    session: Session, schedules: Sequence[ScheduleView], fires: Mapping[str, Sequence[Fire]]
+    session: Session, schedules: Sequence[ScheduleView], fires: Mapping[str, Sequence[Fire]] | None = None
 ) -> dict[str, Usual | None]:
     """How long the runs of these schedules usually take, told by their last ones as far as those say enough."""
+    fires = last_fires(session, [one.id for one in schedules]) if fires is None else fires
     own = {
         one.id: [fire.runtime_ms for fire in fires.get(one.id, ()) if fire.runtime_ms is not None] for one in schedules
     }

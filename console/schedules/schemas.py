@@ -11,6 +11,7 @@ from console.schedules.definition import At, Definition
 from console.schedules.lists import ScheduleFilter
 from console.schedules.queries import Backfill, Coming, Fire, ScheduleView, VersionView
 from console.schedules.rules import Run
+from console.schedules.usual import Usual
 from console.web.rest import Input, Instant, Line, Output, PageQuery
 
 _REV = "The `rev` that you saw; 409 when somebody changed the schedule since. null: whatever it is."
@@ -102,6 +103,8 @@ class ScheduleAnswer(Output):
     missed: int = Field(description="Times that passed without a run.")
     late: bool = Field(description="It has been due for over a minute.")
     problem: str = Field(description="Why it cannot fire; empty: it can.")
+    usual_ms: int | None = Field(description="Half of its runs, or its type's, take at most this; null: none has run.")
+    usual_p95_ms: int | None = Field(description="95 of 100 of them take at most this.")
     pause_reason: str
     paused_by: str | None
     paused_until: Instant | None
@@ -233,9 +236,14 @@ class CalendarList(Output):
     data: list[CalendarAnswer]
 
 
-def schedule_answer(view: ScheduleView) -> ScheduleAnswer:
+def schedule_answer(view: ScheduleView, usual: Usual | None) -> ScheduleAnswer:
     """A schedule as the API gives it."""
-    given: dict[str, Any] = {"definition": view.definition.described(), "can": sorted(view.can)}
+    given: dict[str, Any] = {
+        "definition": view.definition.described(),
+        "can": sorted(view.can),
+        "usual_ms": round(usual.median_ms) if usual else None,
+        "usual_p95_ms": round(usual.p95_ms) if usual else None,
+    }
     same = {name: getattr(view, name) for name in ScheduleAnswer.model_fields if name not in given}
     return ScheduleAnswer(**same, **given)
 

@@ -20,6 +20,7 @@ from console.schedules.hiding import hide_in_versions, hide_in_view
 from console.schedules.outcomes import outcome_of, summed
 from console.schedules.usual import usual_run
 from console.web import database, htmx
+from console.web.asking import asked
 from console.web.filters import count
 from console.web.permissions import current_actor, requires
 
@@ -191,28 +192,22 @@ def runs_create(schedule_id: str) -> Response:
 @requires(Permission.SCHEDULES_EDIT)
 def duplicates_create(schedule_id: str) -> Response:
     """Makes a copy, which is paused."""
-    try:
-        with database.transaction() as session:
-            made = service.duplicate_schedule(session, current_actor(), schedule_id)
-    except (Conflict, InvalidInput) as error:
-        flash(error.detail, "error")
-        return htmx.go(url_for("schedules.show", schedule_id=schedule_id))
-    flash("This is the copy. It is paused: change what should differ, then resume it.", "success")
-    return htmx.go(url_for("schedules.show", schedule_id=made))
+    made = asked(
+        lambda session: service.duplicate_schedule(session, current_actor(), schedule_id),
+        "This is the copy. It is paused: change what should differ, then resume it.",
+    )
+    return htmx.go(url_for("schedules.show", schedule_id=made or schedule_id))
 
 
 @blueprint.post("/schedules/<schedule_id>/removal")
 @requires(Permission.SCHEDULES_EDIT)
 def destroy(schedule_id: str) -> Response:
     """Deletes it with its history; its jobs stay."""
-    try:
-        with database.transaction() as session:
-            name = service.delete_schedule(session, current_actor(), schedule_id)
-    except Conflict as error:
-        flash(error.detail, "error")
-        return htmx.go(url_for("schedules.show", schedule_id=schedule_id))
-    flash(f"{name} is deleted. Its jobs stay.", "success")
-    return htmx.go(url_for("schedules.index"))
+    gone = asked(
+        lambda session: service.delete_schedule(session, current_actor(), schedule_id),
+        lambda name: f"{name} is deleted. Its jobs stay.",
+    )
+    return htmx.go(url_for("schedules.index") if gone else url_for("schedules.show", schedule_id=schedule_id))
 
 
 @blueprint.post("/schedules/<schedule_id>/versions/<ver>/restoration")
@@ -230,13 +225,7 @@ def restoration_create(schedule_id: str, ver: str) -> Response:
 
 def _ask(schedule_id: str, verb: Callable[..., Any], told: str) -> Response:
     """Asks something of a schedule, and leads back to where it was asked."""
-    try:
-        with database.transaction() as session:
-            verb(session, current_actor(), schedule_id)
-    except (Conflict, InvalidInput) as error:
-        flash(error.errors[0]["message"] if isinstance(error, InvalidInput) and error.errors else error.detail, "error")
-    else:
-        flash(told, "success")
+    asked(lambda session: verb(session, current_actor(), schedule_id), told)
     if request.form.get("from") == "list":
         kept: dict[str, Any] = {name: request.form[name] for name in SHOWN if request.form.get(name)}
         return htmx.go(url_for("schedules.index", **kept))
