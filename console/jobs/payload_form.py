@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 from console.errors import InvalidInput
@@ -27,7 +28,7 @@ AS_JSON, AS_WAS = ":json", ":was"
 GIVEN = "given"
 MOST_ROWS = 50
 MOST_FIELDS = 400
-NUMBERS = {"integer": (int,), "number": (int, float)}
+NUMBERS = frozenset({"integer", "number"})
 EXPECTED = {
     "integer": "Type a whole number.", "number": "Type a number.", "json": "Type JSON, such as [] or {}.",
     "choice": "Choose one of those in the list.",
@@ -268,13 +269,12 @@ def _told(one: PayloadField, kind: str, text: str) -> Any:
         return one.choices[text]
     if kind not in NUMBERS:
         return text.replace("\r\n", "\n")
-    *firsts, last = NUMBERS[kind]
-    for first in firsts:
-        try:
-            return first(text)
-        except ValueError:
-            continue
-    return last(text)
+    try:
+        return int(text)
+    except ValueError:
+        if kind == "integer" or not isfinite(number := float(text)):
+            raise
+        return number
 
 
 def _show(one: PayloadField, key: str, value: Any, typed: dict[str, str]) -> None:

@@ -7,6 +7,8 @@ from enum import IntEnum, StrEnum
 from typing import Any, Literal
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel, EmailStr, Field, SecretStr
 from werkzeug.datastructures import MultiDict
 
@@ -22,6 +24,7 @@ from console.jobs.payload_form import (
     form_again,
     form_of,
     payload_of,
+    read_payload,
     reshaped,
     typed_form,
     wrong_in,
@@ -141,6 +144,7 @@ def test_values_get_their_types(everything: JobType) -> None:
     ({"name": "a", "mapping": "a, b"}, {"payload.mapping"}), ({"name": "a", "inner": "given", "inner.x": "y"}, {"payload.inner.x"}),
     ({"name": "a", "mapping": "[" * 100_000}, {"payload.mapping"}), ({"name": "a", "colour": "green"}, {"payload.colour"}),
     ({"name": "a", "lines.0.count": "x", "lines.1": ""}, {"payload.lines.0.sku", "payload.lines.0.count", "payload.lines.1.sku"}),
+    ({"name": "a", "share": "1e999"}, {"payload.share"}), ({"name": "a", "share": "nan"}, {"payload.share"}),
     ({"many": "x", "share": "y"}, {"payload.name", "payload.many", "payload.share"}),
 ])  # fmt: skip
 def test_every_mistake_is_named_once_at_its_field(everything: JobType, values: dict[str, str], fields: set[str]) -> None:
@@ -175,6 +179,27 @@ def test_nothing_is_lost_from_json_to_fields_and_back(payload: dict[str, Any]) -
     assert json_again.is_json
     assert json_again.text == json.dumps(payload, indent=2, ensure_ascii=False)
     assert asked(json_again, "fields") == form
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(width=16) | st.sampled_from(["", " ", "a", "red", "1", "\n", "a\nb", "\r\n", "$schedule", HIDDEN])
+VALUES = st.recursive(SCALARS, lambda one: st.lists(one, max_size=3) | st.dictionaries(st.sampled_from(["x", "note", "sku", "count", "child", "other"]), one, max_size=3), max_leaves=6)
+
+
+@given(st.dictionaries(st.sampled_from([*KINDS, "nobody"]), VALUES, max_size=4))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nothing_is_lost_of_whatever_payload_on_its_way_through_a_browser(payload: dict[str, Any]) -> None:
+    form = form_of(NAME, payload)
+    sent = {key: text.replace("\n", "\r\n") for key, text in form.typed.items()} if not form.is_json else {PREFIX: form.text}
+    found, problems = read_payload(typed_form(NAME, sent))
+    assert {problem["message"] for problem in problems} <= {"Fill this in."}
+    assert json.dumps(without_nulls(found), sort_keys=True) == json.dumps(without_nulls(payload), sort_keys=True)
+
+
+def without_nulls(value: Any) -> Any:
+    """A null where it is the default means nothing."""
+    if isinstance(value, dict):
+        return {key: without_nulls(one) for key, one in value.items() if one is not None}
+    return [without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
 def test_a_null_that_means_the_same_as_nothing_is_left_out() -> None:
