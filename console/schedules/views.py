@@ -94,7 +94,7 @@ def preview_create() -> str:
 def edit(schedule_id: str) -> str:
     """The definition, to be changed; what is sensitive is hidden, and stays as it is."""
     schedule = hide_in_view(queries.get_schedule(database.session(), schedule_id))
-    typed = forms.typed_of(schedule.definition) | {"rev": str(schedule.rev)}
+    typed = forms.typed_of(schedule.definition) | {"rev": str(schedule.rev), "of": schedule.id}
     return _form(typed, form_of(schedule.type, schedule.definition.payload), {}, schedule)
 
 
