@@ -287,7 +287,7 @@ def test_a_first_visit_weighs_less_than_a_quarter_of_a_megabyte(page_of: Page, c
     page_of.goto(f"{console.url}/jobs")
     page_of.wait_for_load_state()
     assert first < 250_000
-    assert sum(sizes) < 20_000
+    assert sum(sizes) < 15_000
 
 
 def test_without_scripts_a_page_still_works(browser: Browser, console: Console, signed_in: Any) -> None:
