@@ -17,6 +17,9 @@ from bench.frame import fill, machine, sites, web
 from bench.frame.timing import Figures, note, percentile, timed
 from console import db
 from console import redis as valkey
+from console.failures import queries as failures
+from console.failures.queries import GroupFilter
+from console.failures.rules import Sort
 from console.jobs import queries
 from console.jobs.filters import Cursor, JobFilter
 from console.jobs.rules import State
@@ -32,6 +35,7 @@ QUERIES: dict[str, JobFilter] = {
     "list_queue": JobFilter(queue="emails"),
     "list_type_failed": JobFilter(type="shop.task_3", states=(State.FAILED, State.RETRYABLE)),
     "list_queue_completed": JobFilter(queue="heavy", states=(State.COMPLETED,)),
+    "list_action_failed": parse(f"state:failed action:{fill.ACTION}"),
     "search_rare": JobFilter(text="no such customer 4711"),
     "search_none": JobFilter(text="nothing-has-this-text"),
     "search_args": parse("args.user_id:4711"),
@@ -46,6 +50,9 @@ PAGES = {
     "jobs_type_failed": "/jobs?type=shop.task_3&state=FAILED",
     "jobs_search": "/jobs?text=no+such+customer+4711",
     "jobs_search_args": "/jobs?q=args.user_id:4711",
+    "failures": "/failures",
+    "failures_most": "/failures?state=all&sort=count",
+    "matrix": "/failures/matrix",
     "complete_type": "/jobs/completions?q=type:t",
     "complete_error": "/jobs/completions?q=error:",
     "complete_args": "/jobs/completions?q=type:shop.task_3+args.",
@@ -54,6 +61,8 @@ LISTS = {
     "api_jobs": "/api/v1/jobs?limit=100",
     "api_jobs_failed": "/api/v1/jobs?state=FAILED&limit=100",
     "api_jobs_queue": "/api/v1/jobs?queue=emails&limit=100",
+    "api_failures": "/api/v1/failures?limit=100",
+    "api_matrix": "/api/v1/failures/matrix",
     "api_queues": "/api/v1/queues",
     "api_workers": "/api/v1/workers",
 }
@@ -85,7 +94,7 @@ def reads(database: str, rows: int | None, times: int) -> Figures:
         with _writing(here):
             for name, ask in asked.items():
                 figures[f"{name}_writing_p95_ms"] = _p95_ms(ask, times)
-        figures["web_memory_mb"] = round(max(machine.pss_mb(machine.tree(pid)) for pid in here.processes), 1)
+        figures["web_memory_mb"] = max(machine.pss_mb([one]) for pid in here.processes for one in machine.tree(pid))
     return figures
 
 
@@ -101,6 +110,7 @@ def _asked(here: sites.Site) -> dict[str, Callable[[], object]]:
     asked["list_deep"] = partial(_list, JobFilter(), middle)
     asked |= {f"page_{name}": partial(session.get, path) for name, path in PAGES.items()}
     asked["page_job"] = partial(session.get, f"/jobs/{middle.id}")
+    asked["page_group"] = partial(session.get, f"/failures/{_largest_group()}")
     asked |= {name: partial(_get, here.url + path, token) for name, path in LISTS.items()}
     return asked
 
@@ -121,6 +131,11 @@ def _middle() -> Cursor:
         newest = queries.list_jobs(session, JobFilter(), limit=1).jobs[0]
         middle = newest.enqueued_at - fill.SPAN / 2
         return Cursor(middle, queries.list_jobs(session, JobFilter(before=middle), limit=1).jobs[0].id)
+
+
+def _largest_group() -> str:
+    with db.reading() as session:
+        return failures.list_groups(session, GroupFilter(), Sort.TOTAL, limit=1).groups[0].fingerprint
 
 
 def _get(url: str, token: str) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,6 +26,7 @@ NAMING = {
 }
 
 SQLITE_BUSY_MS = 30_000
+SQLITE_LOOK_S = 0.001
 
 
 class Instant(TypeDecorator[datetime]):
@@ -67,8 +70,33 @@ def _sqlite_connect(connection: Any, _record: Any) -> None:
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    write = connection.get_execution_options().get("write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    if not connection.get_execution_options().get("write", False):
+        connection.exec_driver_sql("BEGIN")
+    elif not _sqlite_begin_soon(connection.connection.driver_connection):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _sqlite_begin_soon(driver: Any) -> bool:
+    """Begins to write as soon as another one has ended; false: that did not happen in time.
+
+    SQLite itself looks only every 100 ms after a while, and so hardly ever between two writes of somebody who writes
+    batch after batch.
+    """
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        limit = clock.monotonic() + SQLITE_BUSY_MS / 1000
+        while clock.monotonic() < limit:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    return False  # the caller meets it again
+                time.sleep(SQLITE_LOOK_S)
+            else:
+                return True
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MS}")
+    return False
 
 
 def engine_options(url: str) -> dict[str, Any]:

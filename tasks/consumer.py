@@ -15,13 +15,15 @@ from celery.worker.consumer import Consumer
 from console import clock
 from console import redis as valkey
 from console.broker.celery_app import HOLD_S
-from console.broker.valkey import REVOKED_KEY
+from console.broker.valkey import REVOKED_KEEP_S, REVOKED_KEY
 from console.tracking import tracker
 from console.tracking.events import Event, Kind
 from console.tracking.headers import RUN_HEADER
 from console.tracking.hooks import now_ms
 
 MAX_BODY = 10_000
+MAX_CANCELLED = 1_000_000
+"""Cancelled jobs that a worker knows; 100,000 take 27 MB. Of more than Celery's own 50,000, the others would run."""
 LOOK_EVERY_S = 5.0
 LOOKS = 4
 """After so many looks in a row at the same, a worker stands still."""
@@ -84,6 +86,7 @@ class CancelledJobs(bootsteps.StartStopStep):
         except redis.RedisError as error:
             log.warning("could not read which jobs were cancelled: %s", error)
             return
+        state.revoked.maxlen, state.revoked.expires = MAX_CANCELLED, REVOKED_KEEP_S
         state.revoked.update(job_id.decode() for job_id in cancelled)
 
 

@@ -1,7 +1,8 @@
 """Filling the job table of the site in force with millions of jobs, and a stream with the events of thousands.
 
 The database makes the rows itself, which takes seconds where the recorder would take minutes; indexes are made after.
-Jobs are spread over `DAYS` up to now. Of 1,000, 960 are COMPLETED, 25 RETRYABLE, 5 FAILED, 10 CANCELLED.
+Jobs are spread over `DAYS` up to now. Of 1,000, 960 are COMPLETED, 25 RETRYABLE, 5 FAILED, 10 CANCELLED. Failures are
+of `len(ERRORS)` kinds in each type, each kind a failure group. One in 200 jobs was made by the bulk action `ACTION`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from sqlalchemy import Engine, Index, Table
+from sqlalchemy import Connection, Engine, Index, Table, select
 
 from bench.frame.timing import note
 from console import clock, db
+from console.jobs import groups
+from console.jobs.fingerprint import Fingerprint, fingerprint_of
+from console.jobs.groups import Seen
 from console.jobs.models import JobStatus
 from console.jobs.tally import GRAINS
 from console.tracking.events import Event, Kind
@@ -24,11 +28,13 @@ SPAN = timedelta(days=DAYS)
 TYPES, QUEUES = 20, ("default", "emails", "heavy", "notifications")
 BLOCK_EVENTS = 50
 IN_FLIGHT = 3_000
+ERRORS = ("ValueError", "TimeoutError", "KeyError", "ConnectionError", "LookupError")
+ACTION = "0199c2f1-6a5e-7cc3-98c4-dc0c0c07398f"
 TRACEBACK = "Traceback (most recent call last):\n" + '  File "/srv/shop/tasks.py", line 42, in send\n' * 12
 
 _COLUMNS = (
     "id, type, queue, state, attempts, worker, enqueued_at, started_at, finished_at, runtime_ms, reason, error_type,"
-    " error_message, payload, timeline, run, ver, sver, fver, pver, internal"
+    " error_message, fingerprint, action_id, payload, timeline, run, ver, sver, fver, pver, internal"
 )
 _SELECT = """
     SELECT {id}, 'shop.task_' || (n * 7 % {types}),
@@ -36,13 +42,17 @@ _SELECT = """
         CASE WHEN r < 960 THEN 'COMPLETED' WHEN r < 985 THEN 'RETRYABLE' WHEN r < 990 THEN 'FAILED'
             ELSE 'CANCELLED' END,
         1, 'celery@host-' || (n % 8), at, at + 40, at + 40 + n % 900, n % 900,
-        CASE WHEN r >= 960 THEN 'exception' END, CASE WHEN r >= 960 THEN 'ValueError' END,
-        CASE WHEN r >= 960 THEN 'no such customer ' || (n % 100000) END,
+        CASE WHEN failed THEN 'exception' END, CASE WHEN failed THEN kinds.column2 END,
+        CASE WHEN failed THEN 'no such customer ' || (n % 100000) END, CASE WHEN failed THEN kinds.column3 END,
+        CASE WHEN n % 200 = 0 THEN '{action}' END,
         '{{"args":[],"kwargs":{{"user_id":' || (n % 1000000) || ',"template":"welcome"}}}}',
         '[[' || at || ',"published",0,0,""],[' || (at + 40) || ',"started",0,0,"celery@host-' || (n % 8) || '"],['
             || (at + 40 + n % 900) || ',"succeeded",0,0,""]]',
         0, 0, 0, 0, 0, {false}
-    FROM (SELECT n, n * 7919 % 1000 AS r, {begin} + n * {span} / {rows} AS at FROM {series})
+    FROM (
+        SELECT n, r, at, r BETWEEN 960 AND 989 AS failed, n * 7 % {types} + n / 1000 % {errors} * {types} AS kind
+        FROM (SELECT n, n * 7919 % 1000 AS r, {begin} + n * {span} / {rows} AS at FROM {series}) AS numbered
+    ) AS jobs JOIN (VALUES {kinds}) AS kinds ON kinds.column1 = kind
 """
 _DIALECTS = {
     "sqlite": {
@@ -133,10 +143,23 @@ def _insert(engine: Engine, rows: int, first: int, end: int, begin: int) -> None
     words = _DIALECTS[engine.dialect.name]
     select = _SELECT.format(
         id=words["id"], series=words["series"].format(first=first, end=end), false=words["false"],
-        types=TYPES, begin=begin, span=DAYS * 86_400_000, rows=rows,
+        types=TYPES, begin=begin, span=DAYS * 86_400_000, rows=rows, action=ACTION, errors=len(ERRORS), kinds=_kinds(),
     )  # fmt: skip
     with engine.connect().execution_options(write=True) as connection, connection.begin():
         connection.exec_driver_sql(f"INSERT INTO job_status ({_COLUMNS}) {select}".replace("%", _percent(engine)))
+
+
+def _kinds() -> str:
+    """The kinds of failures as rows of SQL: number, exception, fingerprint."""
+    return ", ".join(
+        f"({number + TYPES * place}, '{error}', '{_fingerprint(f'shop.task_{number}', error).key}')"
+        for place, error in enumerate(ERRORS)
+        for number in range(TYPES)
+    )
+
+
+def _fingerprint(type_: str, error: str) -> Fingerprint:
+    return fingerprint_of(type_, error, "no such customer 4711", None)
 
 
 def _index(engine: Engine, indexes: list[Index]) -> None:
@@ -167,6 +190,7 @@ def _summarise(engine: Engine) -> None:
                     f" FROM job_status WHERE enqueued_at >= {now_ms - kept_ms[grain]}"
                     f" GROUP BY enqueued_at - enqueued_at {percent} {length}, {dimension}"
                 )
+        _group(connection)
     raw = engine.raw_connection()
     try:
         driver = raw.driver_connection
@@ -176,6 +200,14 @@ def _summarise(engine: Engine) -> None:
         driver.execute("ANALYZE" if engine.dialect.name == "sqlite" else "VACUUM ANALYZE")
     finally:
         raw.invalidate()
+
+
+def _group(connection: Connection) -> None:
+    """The failure groups, counted by hour as the recorder does it."""
+    known = {of.key: of for of in (_fingerprint(f"shop.task_{n}", error) for n in range(TYPES) for error in ERRORS)}
+    query = select(JobStatus.fingerprint, JobStatus.finished_at).where(JobStatus.fingerprint.is_not(None))
+    failed = connection.execute(query)
+    groups.write(connection, [Seen(known[key], clock.to_ms(at), counts=True) for key, at in failed if key and at])
 
 
 def _percent(engine: Engine) -> str:

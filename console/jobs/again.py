@@ -20,6 +20,7 @@ from console.jobs.models import JobStatus
 from console.jobs.redaction import redacted, restored, rules_of
 from console.jobs.rules import ENDED, State
 from console.jobs.sendable import why_not, why_not_ours
+from console.jobs.tally import Tally
 
 Payload = dict[str, Any]
 COPIED = ("message", "priority", "max_attempts", "tags", "internal")
@@ -90,7 +91,9 @@ def _send_again(session: Session, actor: Actor, row: JobStatus, payload: Payload
     made |= {name: getattr(row, name) for name in COPIED}
     made |= {"retry_of": row.id, "root_id": row.root_id or row.id}
     session.execute(insert(JobStatus), [made])
-    new_jobs.count(session, [(row.type, row.queue)], begun)
+    tally = Tally()
+    new_jobs.count(tally, [(row.type, row.queue)], begun)
+    tally.write(session)
     new_jobs.send_after_commit(session, [made], begun)
     changes = {"changes": _audited(edit.changes)} if edit else {}
     record(session, actor, "jobs.again", "job", row.id, ran_as=made["id"], **changes)

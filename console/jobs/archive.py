@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from console.db import Instant
 from console.jobs.models import JobAttempt, JobLog, JobStatus, flushed_attempt, flushed_job, flushed_log
 from console.jobs.retention import among
-from console.jobs.tally import Tally
+from console.jobs.tally import BULK, Tally
 
 _JOBS = JobStatus.metadata.tables[JobStatus.__tablename__]
 _ATTEMPTS = JobAttempt.metadata.tables[JobAttempt.__tablename__]
@@ -52,7 +52,7 @@ def restore(session: Session, flush_id: str, limit: int) -> tuple[list[str], int
     taken = list(session.scalars(kept))
     if not taken:
         return [], 0
-    tally, back = Tally(), []
+    tally, back = Tally(BULK), []
     for row in _put_back(session, _JOBS, flushed_job, flush_id, "id", taken):
         tally.moved(None, (row.type, row.queue, row.state))
         back.append(row.id)

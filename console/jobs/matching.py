@@ -22,11 +22,11 @@ from console.jobs.models import JobStatus
 from console.jobs.rules import FAILURES, WAITING, State, retries_of, version
 from console.jobs.search import reach
 from console.jobs.sendable import why_not
-from console.jobs.tally import Tally
+from console.jobs.tally import BULK, Tally
 from console.tracking.events import Kind
 
-BATCH = 2_000
-"""Jobs of one transaction: what takes some 50 ms, for which nobody else can write into SQLite."""
+BATCH = 1_000
+"""Jobs of one transaction: for the 25 ms that they take, nobody else can write into SQLite."""
 TO_RETRY = ("id", "type", "queue", "state", "payload", "message", "priority")
 TO_CANCEL = ("id", "type", "queue", "state", "run", "ver", "timeline")
 TO_DELETE = ("id", "type", "queue", "state")
@@ -70,7 +70,7 @@ def flush_failed(
     rows = _choose(session, wanted, FAILURES, limit, TO_DELETE)
     gone = [row.id for row in rows]
     if gone:
-        tally = Tally()
+        tally = Tally(BULK)
         for row in rows:
             tally.moved((row.type, row.queue, row.state), None)
         if keep is not None:
@@ -88,11 +88,11 @@ def retry_rows(session: Session, rows: Sequence[Any], action_id: str | None = No
     begun = new_jobs.beginning(clock.now())
     same = begun | {"enqueued_at": clock.to_ms(begun["enqueued_at"]), "action_id": action_id}
     sets.retry(session.connection(), new_ids, same)
-    tally, kinds = Tally(), [(row.type, row.queue) for row in rows]
+    tally, kinds = Tally(BULK), [(row.type, row.queue) for row in rows]
     for kind, times in Counter(kinds).items():
         tally.moved((*kind, State.RETRYABLE), (*kind, State.FAILED), times)
+    new_jobs.count(tally, kinds, begun)
     tally.write(session)
-    new_jobs.count(session, kinds, begun)
     outbox.announce_after_commit(session, list(new_ids))
     outbox.tell_after_commit(session, groups.TOPIC)
     made = [
@@ -113,7 +113,7 @@ def retry_rows(session: Session, rows: Sequence[Any], action_id: str | None = No
 def cancel_rows(session: Session, rows: Sequence[Any], actor: Actor) -> None:
     """Cancels jobs that are locked and wait, given with the columns `TO_CANCEL`."""
     now_ms = clock.now_ms()
-    tally, changes = Tally(), []
+    tally, changes = Tally(BULK), []
     for row in rows:
         tally.moved((row.type, row.queue, row.state), (row.type, row.queue, State.CANCELLED))
         tally.ended(State.CANCELLED, now_ms, row.type, row.queue, None, None)
@@ -130,7 +130,7 @@ def _leave_unsendable(session: Session, rows: Sequence[Row[Any]]) -> list[Row[An
     """Those that can be sent again. Of the others it is written down that they cannot, so that none is met twice."""
     others = {row.id: row for row in rows if why_not(row.message)}
     if others:
-        tally = Tally()
+        tally = Tally(BULK)
         for row in others.values():
             tally.moved((row.type, row.queue, State.RETRYABLE), (row.type, row.queue, State.FAILED))
         sets.mark_unsendable(session.connection(), others)

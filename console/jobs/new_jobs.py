@@ -45,13 +45,12 @@ def new_row(job_type: str, queue: str, payload: str | None, begun: Mapping[str, 
     return {"id": ids.new_id(), "type": job_type, "queue": queue, "payload": payload, "internal": False, **begun}
 
 
-def count(session: Session, rows: Iterable[tuple[str, str]], begun: Mapping[str, Any]) -> None:
-    """Adds new jobs, each by its type and queue, to counts and rollups."""
-    tally, at_ms = Tally(), clock.to_ms(begun["enqueued_at"])
+def count(tally: Tally, rows: Iterable[tuple[str, str]], begun: Mapping[str, Any]) -> None:
+    """Counts new jobs, each by its type and queue."""
+    at_ms = clock.to_ms(begun["enqueued_at"])
     for (job_type, queue), times in Counter(rows).items():
         tally.moved(None, (job_type, queue, begun["state"]), times)
         tally.enqueued(at_ms, job_type, queue, times)
-    tally.write(session)
 
 
 def send_after_commit(session: Session, rows: Sequence[Mapping[str, Any]], begun: Mapping[str, Any]) -> None:

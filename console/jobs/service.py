@@ -21,6 +21,7 @@ from console.jobs.models import JobStatus
 from console.jobs.registry import JobType
 from console.jobs.rules import ENDED, FAILURES, REASONS, WAITING, State
 from console.jobs.sendable import why_not, why_not_ours
+from console.jobs.tally import Tally
 
 MAX_DELAY = timedelta(days=3_650)
 
@@ -84,7 +85,9 @@ def dispatch_or_find(
         if found := _holder(session, options.unique_key or ""):
             return [found], False
         raise
-    new_jobs.count(session, [(row["type"], row["queue"]) for row in made], begun)
+    tally = Tally()
+    new_jobs.count(tally, [(row["type"], row["queue"]) for row in made], begun)
+    tally.write(session)
     new_jobs.send_after_commit(session, made, begun)
     if not (actor is SYSTEM and job_type.name.startswith("celeriac.")):  # nobody did that
         record(session, actor, "jobs.dispatch", "job_type", job_type.name, count=count, first=made[0]["id"])

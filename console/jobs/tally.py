@@ -21,6 +21,8 @@ _CANCELLED = State.CANCELLED.value
 _FAILURES = frozenset(state.value for state in FAILURES)
 CONSOLE = -1
 """The shard of services, commands and beat."""
+BULK = -2
+"""That of what is done to many jobs at once, so that nobody who dispatches one waits for it."""
 GRAINS = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
 """Lengths in ms; all three are written at once, so that none has to be made from another and late events count."""
 MEASURES = ("enqueued", "completed", "failed", "retried", "cancelled", "wait_ms", "runtime_ms")

@@ -18,6 +18,7 @@ from console.errors import InvalidInput
 from console.jobs import new_jobs
 from console.jobs.models import JobStatus
 from console.jobs.registry import INTERNAL_PREFIX, known
+from console.jobs.tally import Tally
 from console.schedules.definition import Definition
 from console.schedules.models import Schedule, ScheduleFire
 from console.schedules.planning import payload_of
@@ -64,7 +65,9 @@ def make(session: Session, slots: Sequence[Slot], now: datetime) -> list[str]:
         begun = new_jobs.beginning(now, due_at if due_at and due_at > now else None)
         rows = [_job(slot, job_id, begun) for job_id, slot in made.items() if slot.due_at == due_at]
         session.execute(insert(JobStatus), rows)
-        new_jobs.count(session, [(row["type"], row["queue"]) for row in rows], begun)
+        tally = Tally()
+        new_jobs.count(tally, [(row["type"], row["queue"]) for row in rows], begun)
+        tally.write(session)
         new_jobs.send_after_commit(session, rows, begun)
     for job_id, slot in made.items():
         slot.row.open_job_id, slot.row.last_at = job_id, now

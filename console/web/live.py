@@ -27,6 +27,8 @@ WAKE_S = 1.0
 LONGEST_S = 900.0
 """After this long a browser has to come again, and is asked again who it is."""
 RETRY_S = 1.0
+SLACK_MS = 2_000
+"""By so much the clocks of two web servers may differ."""
 SPARE_THREADS = 8
 """Threads that streams leave to pages."""
 
@@ -78,9 +80,15 @@ class Hub:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._is_live = False
+        self._live_since_ms = 0
+        self._changed_ms: dict[str, int] = {}
+        """When a notice named a topic last; of jobs, when one named any."""
 
-    def open(self, topics: frozenset[str]) -> Stream:
-        """A stream, to be closed. Raises `Unavailable` when all threads that may wait are taken."""
+    def open(self, topics: frozenset[str], since_ms: int | None = None) -> Stream:
+        """A stream, to be closed; told first what may have changed since then, in ms since 1970.
+
+        Raises `Unavailable` when all threads that may wait are taken.
+        """
         made = Stream(topics)
         with self._lock:
             if len(self._streams) >= max(1, settings().web_threads - SPARE_THREADS):
@@ -90,6 +98,8 @@ class Hub:
                 self._thread = threading.Thread(target=self._feed, name="live", daemon=True)
                 self._thread.start()
             made.set_live(self._is_live)
+            if since_ms is not None:
+                made.tell({topic for topic in topics if self._last_ms(topic) > since_ms - SLACK_MS})
         return made
 
     def close(self, stream: Stream) -> None:
@@ -126,10 +136,19 @@ class Hub:
             self._set_live(True)
         elif message["type"] == "message":
             topics = _topics(message["data"])
+            now_ms = clock.now_ms()
+            for topic in topics:
+                self._changed_ms[_kind(topic)] = now_ms
             for stream in self._all():
                 stream.tell(topics)
 
+    def _last_ms(self, topic: str) -> int:
+        """What is older than our subscription may have changed right before it."""
+        return max(self._changed_ms.get(_kind(topic), 0), self._live_since_ms)
+
     def _set_live(self, is_live: bool) -> None:
+        if is_live:
+            self._live_since_ms = clock.now_ms()
         self._is_live = is_live
         for stream in self._all():
             stream.set_live(is_live)
@@ -154,6 +173,10 @@ def events(stream: Stream) -> Iterator[str]:
         if said:
             spoke = clock.monotonic()
             yield said
+
+
+def _kind(topic: str) -> str:
+    return topic.partition(":")[0]
 
 
 def _written(changed: list[str], is_live: bool | None) -> str:

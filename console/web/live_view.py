@@ -1,12 +1,13 @@
-"""`/live?topics=overview,jobs,job:ID`: the event stream of an open page."""
+"""`/live?topics=overview,jobs,job:ID&since=MS`: the event stream of an open page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
+from console import clock
 from console.errors import InvalidInput, NotAllowed
 from console.web import live
 from console.web.permissions import may, signed_in
@@ -21,12 +22,17 @@ def blueprint_for(permission_of: PermissionOf) -> Blueprint:
     """The route, for topics that a higher layer knows."""
     blueprint = Blueprint("live", __name__)
 
+    @blueprint.before_app_request
+    def note_beginning() -> None:
+        """A page says when it was asked for, in ms since 1970: what changed after that it may not show."""
+        g.live_since = clock.now_ms()
+
     @blueprint.get("/live")
     @signed_in
     def stream() -> Response:
-        """What changed, as it changes. Each topic needs the permission of the page that shows it."""
+        """What changed, as it changes, and at once what did `since`. Each topic needs the permission of its page."""
         topics = _wanted(permission_of)
-        opened = live.hub.open(topics)
+        opened = live.hub.open(topics, request.args.get("since", type=int))
         response = Response(live.events(opened), mimetype="text/event-stream")
         response.call_on_close(lambda: live.hub.close(opened))
         response.headers["X-Accel-Buffering"] = "no"

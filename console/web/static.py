@@ -67,4 +67,5 @@ def _compress(response: Response) -> Response:
         response.headers.pop("Accept-Ranges", None)
         if etag := response.get_etag()[0]:
             response.set_etag(f"{etag}-gzip")
+            response.make_conditional(request)
     return response

@@ -125,7 +125,8 @@ function changed() {
 /** Opens the stream; not while nobody looks, since every open one costs the server a thread. */
 function connect() {
   if (source || document.hidden) return;
-  const opened = new EventSource(`/live?topics=${encodeURIComponent(root.dataset.live.split(" ").join(","))}`);
+  const query = new URLSearchParams({ topics: root.dataset.live.split(" ").join(","), since: sign.dataset.since });
+  const opened = new EventSource(`/live?${query}`);
   source = opened;
   const lost = () => {
     connected = false;
@@ -133,8 +134,8 @@ function connect() {
   };
   opened.addEventListener("state", (event) => {
     if (event.data !== "live") return lost();
-    // What changed while there was no connection is not told again, nor what did since the page was made.
-    if (!connected) changed();
+    // What changed while a connection was lost is not told again; what did before the first one, the server knows.
+    if (sign.dataset.state === "reconnecting") changed();
     connected = true;
     return show();
   });

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 import redis
 
+from console import clock
 from console.access.rules import Permission
 from console.app import _permission_of
 from console.web import live
@@ -95,6 +98,25 @@ def test_it_tells_which_of_its_topics_changed(read: Callable[[str], Reader], bro
     wait_live(reader)
     publish(broker, "overview", "job:b", "job:a")
     assert json.loads(reader.next("changed")) == ["job:a"]
+
+
+@pytest.mark.parametrize(("topics", "told"), [("jobs,failures", ["jobs"]), ("job:b", ["job:b"]), ("failures", [])])
+def test_what_changed_while_the_page_was_made_is_told_at_once(
+    support: Browser, read: Callable[[str], Reader], broker: redis.Redis, monkeypatch: pytest.MonkeyPatch,
+    topics: str, told: list[str],
+) -> None:
+    monkeypatch.setattr(live, "SLACK_MS", 0)
+    watched = read("jobs")
+    wait_live(watched)
+    time.sleep(0.01)  # the subscription is older than the page
+    [since] = re.findall(r'data-since="(\d+)"', support.get("/jobs").text)
+    publish(broker, "jobs", "job:a")
+    watched.next("changed")
+    opened = live.hub.open(frozenset(topics.split(",")), int(since))
+    assert opened.take(0) == (told, True)
+    assert live.hub.open(opened.topics, clock.now_ms() + 1).take(0) == ([], True)
+    if told:
+        assert json.loads(read(f"{topics}&since={since}").next("changed")) == told
 
 
 def test_every_job_at_once(read: Callable[[str], Reader], broker: redis.Redis) -> None:
