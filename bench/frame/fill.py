@@ -206,7 +206,8 @@ def _group(connection: Connection) -> None:
     """The failure groups, counted by hour as the recorder does it."""
     known = {of.key: of for of in (_fingerprint(f"shop.task_{n}", error) for n in range(TYPES) for error in ERRORS)}
     query = select(JobStatus.fingerprint, JobStatus.finished_at).where(JobStatus.fingerprint.is_not(None))
-    groups.write(connection, [Seen(known[key], clock.to_ms(at), counts=True) for key, at in connection.execute(query)])
+    failed = [(key, at) for key, at in connection.execute(query) if key and at]
+    groups.write(connection, [Seen(known[key], clock.to_ms(at), counts=True) for key, at in failed])
 
 
 def _percent(engine: Engine) -> str:
