@@ -70,7 +70,7 @@ def test_no_time_is_missed_or_doubled_while_beats_are_killed(start: Start) -> No
 
 def make(first: datetime) -> list[str]:
     """The schedules, all due at the same times."""
-    said = {"type": "demo.mark", "kind": "every", "every": EVERY.seconds, "unit": "seconds", "overlap": "allow",
+    said = {"type": "demo.mark", "kind": "every", "every": EVERY.seconds, "unit": "seconds", "overlap": "allow", "catch_up": "all",
             "starts_at": first.isoformat()}  # fmt: skip
     with db.writing() as session:
         return [service.create_schedule(session, SYSTEM, parse_definition({"name": f"s{n}"} | said)) for n in range(SCHEDULES)]
