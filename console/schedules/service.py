@@ -20,7 +20,7 @@ from console.errors import Conflict, InvalidInput, NotFound
 from console.jobs import outbox
 from console.jobs.redaction import HIDDEN
 from console.jobs.registry import INTERNAL_PREFIX
-from console.schedules import making, planning
+from console.schedules import builtin, making, planning
 from console.schedules.definition import Definition
 from console.schedules.engine import TOPIC
 from console.schedules.hiding import hide, hide_in_changes
@@ -66,7 +66,7 @@ def edit_schedule(
 ) -> None:
     """Gives a schedule another definition, from now on. Raises `NotFound`, `Conflict` or `InvalidInput`.
 
-    What a file owns is changed by that file alone (`file`); a built-in one keeps its name and job type.
+    What a file owns is changed by that file alone (`file`); of a built-in one only its times are changed.
     """
     row = _locked(session, schedule_id, rev)
     before = Definition.from_json(row.definition)
@@ -206,6 +206,8 @@ def _plan(session: Session, row: Schedule, definition: Definition, now: datetime
     if definition.ends_at and definition.starts_at and definition.ends_at < definition.starts_at:
         raise wrong("ends_at", "The end has to come after the start.")
     timetable = planning.timetable_of(definition, row.id, planning.calendars(session, [definition]), now)
+    if row.built_in:
+        builtin.check(definition, timetable, now)
     if row.state != planning.PAUSED:
         planning.set_cursor(row, timetable, now - TICK, definition.max_runs)
 
