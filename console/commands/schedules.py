@@ -55,7 +55,7 @@ def schedules() -> None:
 @schedules.command("list", epilog=examples("celeriac schedules list --flagged"))
 @click.option("--text", default="", metavar="TEXT", help="Only those with this in name or job type.")
 @click.option("--state", type=click.Choice(["active", "paused", "ended"]), default=None, help="Only these.")
-@click.option("--flagged", is_flag=True, help="Only those that are late or cannot fire.")
+@click.option("--flagged", is_flag=True, help="Only those that need a look.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, metavar="N", help="How many.")
 @_JSON
 def list_(text: str, state: str | None, flagged: bool, limit: int, is_json: bool) -> None:
@@ -68,10 +68,12 @@ def list_(text: str, state: str | None, flagged: bool, limit: int, is_json: bool
     elif not found:
         click.echo("There is no such schedule.")
     else:
-        rows = [(one.name, _state(one), one.type, one.words, output.instant(one.next_at), one.fired, one.missed)
-                for one in found]  # fmt: skip
-        heads = ("NAME", "STATE", "TYPE", "WHEN", "NEXT", "FIRED", "MISSED")
-        output.table(heads, rows, right=("FIRED", "MISSED"))
+        rows = [
+            (o.name, _state(o), o.type, o.words, output.instant(o.next_at), o.fired, o.missed, o.overdue)
+            for o in found
+        ]
+        heads = ("NAME", "STATE", "TYPE", "WHEN", "NEXT", "FIRED", "MISSED", "OVERDUE")
+        output.table(heads, rows, right=("FIRED", "MISSED", "OVERDUE"))
 
 
 @schedules.command(epilog=examples("celeriac schedules show 'Nightly report'"))

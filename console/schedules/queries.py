@@ -23,10 +23,10 @@ from console.schedules import planning
 from console.schedules.definition import Definition
 from console.schedules.models import BlackoutCalendar, Schedule, ScheduleFire, ScheduleVersion
 from console.schedules.recurrence import TICK, wrong
-from console.schedules.rules import GRACE, Run
+from console.schedules.rules import Run
+from console.schedules.trouble import LATE_AFTER, TROUBLED_FOR, flagged
 from console.schedules.words import explain
 
-LATE_AFTER = GRACE
 SPARK = 20
 MAX_BACKFILL = 1_000
 MAX_COMING = 2_000
@@ -35,7 +35,10 @@ MAX_COMING = 2_000
 
 @dataclass(frozen=True, slots=True)
 class ScheduleView:
-    """A schedule as pages, API and commands show it. `words`: when it fires; `late`: nobody fires it in time."""
+    """A schedule as pages, API and commands show it. `words`: when it fires; `late`: nobody fires it in time.
+
+    `troubled`: in the last day a time was found missed, or a run overdue.
+    """
 
     id: str
     name: str
@@ -50,6 +53,8 @@ class ScheduleView:
     due_at: datetime | None
     fired: int
     missed: int
+    overdue: int
+    trouble_at: datetime | None
     last_at: datetime | None
     pause_reason: str
     paused_by: str | None
@@ -62,6 +67,7 @@ class ScheduleView:
     changed_at: datetime
     changed_by: str
     late: bool
+    troubled: bool
 
     @property
     def can(self) -> frozenset[str]:
@@ -112,7 +118,7 @@ class VersionView:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleFilter:
-    """Which schedules: a text of name or type, and exact values. `flagged`: only those late or with a problem."""
+    """Which schedules: a text of name or type, and exact values. `flagged`: only those that need a look."""
 
     text: str = ""
     state: str = ""
@@ -187,8 +193,7 @@ def list_schedules(
         like = [func.lower(column).like(pattern, escape="/") for column in (Schedule.name, Schedule.type)]
         query = query.where(or_(*like))
     if wanted.flagged:
-        late = Schedule.due_at < clock.now() - LATE_AFTER
-        query = query.where(or_(Schedule.problem != "", late))
+        query = query.where(Schedule.id.in_(flagged(clock.now())))
     rows = session.scalars(query).all()
     shown = [view_of(row) for row in rows[:limit]]
     return shown, shown[-1].name if len(rows) > limit else None
@@ -199,18 +204,6 @@ def counts(session: Session) -> dict[str, int]:
     found = {state: int(n) for state, n in session.execute(_BY_STATE)}
     late = select(func.count()).where(Schedule.due_at.is_not(None), Schedule.due_at < clock.now() - LATE_AFTER)
     return {state: found.get(state, 0) for state in planning.STATES} | {"late": session.scalar(late) or 0}
-
-
-def missed_since(session: Session, since: datetime) -> int:
-    """How many times passed without a run since then."""
-    query = select(func.sum(ScheduleFire.slots)).where(ScheduleFire.state == "missed", ScheduleFire.at >= since)
-    return int(session.scalar(query) or 0)
-
-
-def overdue_since(session: Session, since: datetime) -> int:
-    """How many runs' jobs had not ended by their time, of those that were due since then."""
-    query = select(func.count()).where(ScheduleFire.nominal_at >= since, ScheduleFire.overdue)
-    return session.scalar(query) or 0
 
 
 def list_fires(
@@ -361,9 +354,13 @@ def view_of(row: Schedule) -> ScheduleView:
         words = explain(definition)
     except InvalidInput as error:
         words = error.detail
-    late = row.due_at is not None and row.due_at < clock.now() - LATE_AFTER
+    now = clock.now()
+    late = row.due_at is not None and row.due_at < now - LATE_AFTER
+    troubled = row.trouble_at is not None and row.trouble_at > now - TROUBLED_FOR
     same = {name: getattr(row, name) for name in ScheduleView.__slots__ if name not in _OTHERWISE}
-    return ScheduleView(definition=definition, words=words, next_at=row.nominal_at, late=late, **same)
+    return ScheduleView(
+        definition=definition, words=words, next_at=row.nominal_at, late=late, troubled=troubled, **same
+    )
 
 
 def fire_of(row: Any) -> Fire:
@@ -386,7 +383,7 @@ def _ran(session: Session, schedule_id: str, wanted: Backfill) -> set[datetime]:
     return set(session.scalars(query.limit(20_000)))
 
 
-_OTHERWISE = ("definition", "words", "next_at", "late")
+_OTHERWISE = ("definition", "words", "next_at", "late", "troubled")
 _BY_STATE = select(Schedule.state, func.count()).group_by(Schedule.state)
 _FIRES = select(
     *(getattr(ScheduleFire, name) for name in Fire.__slots__ if name not in ("job_state", "runtime_ms")),
