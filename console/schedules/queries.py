@@ -72,7 +72,7 @@ class ScheduleView:
     @property
     def can(self) -> frozenset[str]:
         """What may be asked of it as it stands: edit, delete, pause, resume, run, backfill, duplicate."""
-        found = {"run", "backfill", "duplicate"}
+        found = {"run"} if self.built_in else {"run", "backfill", "duplicate"}
         found |= {"pause"} if self.state == planning.ACTIVE else {"resume"} if self.state == planning.PAUSED else set()
         found |= {"edit"} if self.file is None else set()
         return frozenset(found | ({"delete"} if self.file is None and not self.built_in else set()))

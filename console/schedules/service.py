@@ -136,9 +136,10 @@ def run_schedule(session: Session, actor: Actor, schedule_id: str) -> str:
 def backfill_schedule(session: Session, actor: Actor, schedule_id: str, wanted: Backfill) -> list[str]:
     """Makes the jobs of past times and returns their ids; see `queries.plan_backfill` for how many that would be.
 
-    Raises `NotFound`, or `InvalidInput` when there are too many.
+    Raises `NotFound`, `Conflict`, or `InvalidInput` when there are too many.
     """
     row, now = _locked(session, schedule_id), clock.now()
+    _refuse_built_in(row, "backfilled: it does at its next run what there is to do")
     plan = plan_backfill(session, schedule_id, wanted)
     definition = Definition.from_json(row.definition)
     trigger = making.BACKFILL if wanted.only_missing else f"{making.BACKFILL}:{clock.to_ms(now)}"
@@ -154,6 +155,7 @@ def backfill_schedule(session: Session, actor: Actor, schedule_id: str, wanted: 
 def duplicate_schedule(session: Session, actor: Actor, schedule_id: str, name: str = "") -> str:
     """Keeps a copy, paused, and returns its id. Raises `NotFound`, `InvalidInput` or `Conflict`."""
     row = _locked(session, schedule_id)
+    _refuse_built_in(row, "duplicated. Its own times can be changed")
     definition = Definition.from_json(row.definition)
     copy = definition.model_copy(update={"name": name.strip() or _free_name(session, definition.name)})
     made = create_schedule(session, actor, copy)
@@ -166,8 +168,7 @@ def delete_schedule(
 ) -> str:
     """Removes a schedule with its history, and returns its name; its jobs stay. Raises `NotFound` or `Conflict`."""
     row = _locked(session, schedule_id, rev)
-    if row.built_in:
-        raise Conflict("A built-in schedule cannot be deleted. It can be paused.")
+    _refuse_built_in(row, "deleted. It can be paused")
     _check_owner(row, file)
     name = row.name
     _tell(session, actor, "delete", row, definition=hide(Definition.from_json(row.definition)).described())
@@ -225,6 +226,11 @@ def _taken(name: str) -> InvalidInput:
 def _check_owner(row: Schedule, file: str | None) -> None:
     if row.file is not None and row.file != file:
         raise Conflict(f"The file {row.file} owns this schedule. Change it there and apply the file.")
+
+
+def _refuse_built_in(row: Schedule, what: str) -> None:
+    if row.built_in:
+        raise Conflict(f"A built-in schedule cannot be {what}.")
 
 
 def _free_name(session: Session, name: str) -> str:

@@ -16,6 +16,7 @@ from console.jobs.rules import State
 from console.schedules import builtin, queries, service
 from console.schedules.definition import parse_definition
 from console.schedules.models import Schedule
+from console.schedules.queries import Backfill
 from console.upkeep.service import RETENTION
 
 
@@ -81,6 +82,12 @@ def test_what_nobody_dispatches_is_overdue_and_it_can_be_paused_but_not_deleted(
         assert builtin.overdue(session)[RETENTION] >= timedelta(hours=5)
     with db.writing() as session, pytest.raises(Conflict, match="cannot be deleted"):
         service.delete_schedule(session, SYSTEM, view.id)
+    hours = Backfill(clock.now() - timedelta(hours=5), clock.now())
+    with db.writing() as session, pytest.raises(Conflict, match="cannot be backfilled"):
+        service.backfill_schedule(session, SYSTEM, view.id, hours)
+    with db.writing() as session, pytest.raises(Conflict, match="cannot be duplicated"):
+        service.duplicate_schedule(session, SYSTEM, view.id)
+    assert view.can == {"run", "pause", "edit"}
     with db.writing() as session:
         service.pause_schedule(session, SYSTEM, view.id, "a backup runs")
 
