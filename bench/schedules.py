@@ -1,21 +1,20 @@
-"""Many schedules that are enabled, a thousand due in the same second: our beat, Celery's, and RedBeat."""
+"""Many schedules that are enabled, a thousand due in the same second: our beat and four other schedulers."""
 
 from __future__ import annotations
 
-import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import psutil
 import redis
 from sqlalchemy import insert
 
-from bench.frame import environment, machine, servers, sites
+from bench.frame import machine, servers, sites
+from bench.frame.beats import EDITED, PEERS, QUEUE, Running
 from bench.frame.timing import Figures, note
 from console import clock, db, ids
 from console.actor import SYSTEM
@@ -24,70 +23,81 @@ from console.schedules import service
 from console.schedules.definition import Definition, parse_definition
 from console.schedules.models import Schedule
 
-QUEUE = "bench"
 FAR = "2100-01-01T00:00:00+00:00"
 CHUNK = 5_000
-LONGEST_S = 180.0
-
-PEER = """
-import datetime, sys
-from celery import Celery
-from celery.schedules import crontab
-app = Celery("peer", broker={broker!r})
-app.conf.update(timezone="UTC", task_default_queue="bench", redbeat_redis_url={broker!r}, redbeat_lock_key=None)
-minute, month, due, enabled = {minute}, {month}, {due}, {enabled}
-entries = {{f"s{{n}}": {{"task": "peer.none", "schedule": crontab(minute=minute) if n < due
-             else crontab(minute=0, hour=0, day_of_month=1, month_of_year=month)}} for n in range(enabled)}}
-if {is_redbeat}:
-    if __name__ == "__main__":
-        from redbeat import RedBeatSchedulerEntry
-        for name, entry in entries.items():
-            RedBeatSchedulerEntry(name, entry["task"], entry["schedule"], app=app).save()
-else:
-    app.conf.beat_schedule = entries
-"""
+LONGEST_S = 600.0
+EDIT_LONGEST_S = 320.0
+"""RedBeat sleeps for up to 300 s."""
+NAMES = ("start_s", "memory_mb", "idle_cpu_percent", "lag_p99_s", "edit_s")
 
 
 @click.command()
 @click.option("--enabled", type=click.IntRange(1), default=100_000, show_default=True, help="Schedules in all.")
 @click.option("--due", type=click.IntRange(1), default=1_000, show_default=True, help="Due in the same second.")
-@click.option("--peer-enabled", type=click.IntRange(1), default=10_000, show_default=True, help="The same, of peers.")
-@click.option("--peers/--no-peers", default=True, show_default=True, help="Celery beat and RedBeat, too.")
+@click.option(
+    "--peer-enabled",
+    type=click.IntRange(1),
+    default=10_000,
+    show_default=True,
+    help="Schedules of each peer, and once of ours.",
+)
+@click.option("--peers/--no-peers", default=True, show_default=True, help="The other schedulers, too.")
+@click.option("--peer", "chosen", type=click.Choice(list(PEERS)), multiple=True, help="Only these peers.")
 @click.option("--idle", type=click.FloatRange(1), default=15.0, show_default=True, help="Seconds to look at it idle.")
 @click.option(
-    "--database", type=click.Choice(["sqlite", "postgresql"]), default="sqlite", show_default=True,
-    help="Which database.",
+    "--database", "only", type=click.Choice(["both", "sqlite", "postgresql"]), default="both", show_default=True,
+    help="Which databases of ours.",
 )  # fmt: skip
-def schedules(enabled: int, due: int, peer_enabled: int, peers: bool, idle: float, database: str) -> Figures:
+def schedules(
+    enabled: int, due: int, peer_enabled: int, peers: bool, chosen: tuple[str, ...], idle: float, only: str
+) -> Figures:
     """Measure start, memory, idle CPU, lag and edits of a beat with very many schedules, and of other schedulers.
 
     The lag is the time from the second in which they are due until 99 % of the messages are in their queue, read
-    from the broker every 5 ms. Peers hold all schedules in memory, so they are given fewer unless told otherwise.
+    from the broker every 5 ms. An edit takes from its commit until the message of the schedule that it made due is
+    there; Celery's beat must be restarted for it. Most peers hold all schedules in memory, so they are given fewer
+    unless told otherwise; ours with as many is what they are compared with, in ratios: theirs by ours.
     """
     found: Figures = {"enabled": enabled, "due": due}
-    with sites.site("postgresql" if database == "postgresql" else "sqlite") as here:
-        ours = _ours(here, enabled, due, idle)
-    note(f"  ours: {ours}")
-    found |= ours
-    if peers:
-        for name in ("celery_beat", "redbeat"):
-            theirs = _peer(name, peer_enabled, due, idle)
-            note(f"  {name}: {theirs}")
-            found |= {f"{name}_{key}": value for key, value in theirs.items()}
+    for database, prefix in (("sqlite", ""), ("postgresql", "pg_")):
+        if only in ("both", database):
+            found |= _named(prefix, _ours(database == "postgresql", enabled, due, idle))
+    if not peers:
+        return found
+    even = _ours(only == "postgresql", peer_enabled, due, idle)
+    found |= {"peer_enabled": peer_enabled} | _named("even_", even)
+    for name in chosen or PEERS:
+        theirs = _peer(name, peer_enabled, due, idle)
+        found |= _named(f"{name}_", theirs)
+        found |= {f"{name}_{_plain(key)}_ratio": _ratio(theirs[key], even[key]) for key in NAMES}
     return found
 
 
-def _ours(here: sites.Site, enabled: int, due: int, idle: float) -> dict[str, float]:
-    at = clock.from_ms((clock.now_ms() // 1_000 + 20 + int(idle) + enabled // 10_000) * 1_000)
-    _fill(enabled, due, at)
-    began = clock.monotonic()
-    beat = here.start("beat")
-    start_s = clock.monotonic() - began
-    with servers_client(here.valkey.url) as server:
+def _named(prefix: str, figures: dict[str, float]) -> Figures:
+    note(f"  {prefix.rstrip('_') or 'ours'}: " + ", ".join(f"{name} {value:g}" for name, value in figures.items()))
+    return {prefix + name: value for name, value in figures.items()}
+
+
+def _plain(name: str) -> str:
+    return name.rpartition("_")[0]
+
+
+def _ratio(theirs: float, ours: float) -> float:
+    return round(theirs / max(ours, 0.001), 1)
+
+
+def _ours(is_postgresql: bool, enabled: int, due: int, idle: float) -> dict[str, float]:
+    kind: Literal["sqlite", "postgresql"] = "postgresql" if is_postgresql else "sqlite"
+    with sites.site(kind) as here, servers_client(here.valkey.url) as server:
+        at = clock.from_ms((clock.now_ms() // 1_000 + 20 + int(idle) + enabled // 5_000) * 1_000)
+        _fill(enabled, due, at)
+        began = clock.monotonic()
+        beat = here.start("beat")
+        start_s = clock.monotonic() - began
         figures = {"start_s": round(start_s, 2)} | _rest(beat.pid, idle)
         figures["lag_p99_s"] = _lag(server, at, due)
         figures["edit_s"] = _edit(server)
-    return figures
+        return figures
 
 
 def _fill(enabled: int, due: int, at: datetime) -> None:
@@ -126,12 +136,13 @@ def _rest(pid: int, seconds: float) -> dict[str, float]:
 
 def _lag(server: redis.Redis, at: datetime, due: int) -> float:
     """Seconds from that time until 99 of 100 messages wait in the queue."""
-    limit = clock.to_ms(at) + int(LONGEST_S * 1_000)
-    while clock.now_ms() < limit:
-        if _depth(server) >= due * 0.99:
-            return round((clock.now_ms() - clock.to_ms(at)) / 1_000, 3)
-        time.sleep(0.005)
-    return LONGEST_S
+    if (early := at - clock.now()) < timedelta():
+        raise Unavailable(
+            f"It was not ready when they were due, {-early} ago. Use a faster machine or fewer schedules."
+        )
+    time.sleep(early.total_seconds())
+    _until(lambda: _depth(server) >= due * 0.99, LONGEST_S)
+    return round((clock.now_ms() - clock.to_ms(at)) / 1_000, 3)
 
 
 def _edit(server: redis.Redis, rounds: int = 5) -> float:
@@ -152,43 +163,28 @@ def _edit(server: redis.Redis, rounds: int = 5) -> float:
 
 
 def _peer(name: str, enabled: int, due: int, idle: float) -> dict[str, float]:
-    python = environment.with_packages("celery[redis]==5.7.0", "celery-redbeat")
     with servers.directory() as home, servers.valkey() as broker, servers_client(broker.url) as server:
-        ahead = clock.now() + timedelta(seconds=45 + idle + enabled / 500)
+        ahead = clock.now() + timedelta(seconds=60 + idle + enabled / 250)
         at = ahead.replace(second=0, microsecond=0) + timedelta(minutes=1)
-        month = (at.month + 5) % 12 + 1
-        is_redbeat = name == "redbeat"
-        (home / "peer.py").write_text(
-            PEER.format(
-                broker=broker.url, minute=at.minute, month=month, due=due, enabled=enabled, is_redbeat=is_redbeat
-            )
-        )
-        if is_redbeat:
-            subprocess.run([python, "peer.py"], cwd=home, env=environment.clean(), check=True)
-        scheduler = ["-S", "redbeat.RedBeatScheduler"] if is_redbeat else ["-s", str(home / "schedule")]
-        command = [str(python), "-m", "celery", "-A", "peer", "beat", "-l", "DEBUG", *scheduler]
-        with _running(command, home) as (process, start_s):
-            figures = {"start_s": round(start_s, 2)} | _rest(process.pid, idle)
+        peer = Running(PEERS[name], home, broker.url, enabled=enabled, due=due, minute=at.minute)
+        try:
+            pid, start_s = peer.start(LONGEST_S)
+            figures = {"start_s": round(start_s, 2)} | _rest(pid, idle)
             figures["lag_p99_s"] = _lag(server, at, due)
-        return figures | {"enabled": enabled}
+            _until(lambda: _depth(server) >= due, LONGEST_S)
+            began = peer.edit(LONGEST_S)
+            _until(lambda: server.llen(EDITED), EDIT_LONGEST_S)
+            figures["edit_s"] = round(clock.now_ms() / 1_000 - began, 3)
+        finally:
+            peer.kill()
+        return figures
 
 
-@contextmanager
-def _running(command: list[str], home: Path) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
-    """A peer's beat, and how long it took until it first slept: then it has read its schedules."""
-    log = home / "peer.log"
-    began = clock.monotonic()
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=home, env=environment.clean(), stdout=out, stderr=out)
-    try:
-        while b"Waking up" not in log.read_bytes():
-            if process.poll() is not None or clock.monotonic() - began > LONGEST_S:
-                raise Unavailable(f"The peer does not start: {log.read_text()[-500:]}")
-            time.sleep(0.02)
-        yield process, clock.monotonic() - began
-    finally:
-        process.kill()  # one that is behind does not listen
-        process.wait()
+def _until(is_so: Callable[[], object], longest_s: float) -> None:
+    """Waits until it is so, or no longer."""
+    limit = clock.monotonic() + longest_s
+    while not is_so() and clock.monotonic() < limit:
+        time.sleep(0.005)
 
 
 def _depth(server: redis.Redis) -> int:

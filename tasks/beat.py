@@ -16,7 +16,6 @@ from console import redis as valkey
 from console.actions.runner import Runner
 from console.broker.valkey import broker
 from console.errors import Unavailable
-from console.files import service as files
 from console.jobs import due, missing, outbox
 from console.presence import Presence
 from console.schedules import builtin, engine
@@ -25,7 +24,6 @@ from tasks.ping import Ping
 
 MAX_SLEEP_S = 1.0
 SWEEP_EVERY_S = 10.0
-CLEAN_EVERY_S = 3_600.0
 WATCH_EVERY_S = 1.0
 PAUSE_S = 1.0
 LEAVE_S = 5.0
@@ -39,7 +37,7 @@ class DueScheduler(Scheduler):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._wakes: redis.client.PubSub | None = None
-        self._sweep_at = self._clean_at = self._watch_at = 0.0
+        self._sweep_at = self._watch_at = 0.0
         self._current_since: float | None = None
         self._missing: dict[str, int] = {}
         self._has_builtin = False
@@ -61,7 +59,6 @@ class DueScheduler(Scheduler):
             while due.publish_due() == due.CLAIM_BATCH:
                 self._fire()
             self._sweep()
-            self._clean()
             self._watch()
             self._sleep()
         except (SQLAlchemyError, redis.RedisError, Unavailable) as error:
@@ -115,14 +112,6 @@ class DueScheduler(Scheduler):
             with db.writing() as session:
                 number = missing.publish_again(session, again, clock.now())
             log.warning("the messages of %d waiting jobs were lost; they are published again", number)
-
-    def _clean(self) -> None:
-        """Removes files that are kept no longer."""
-        if clock.monotonic() < self._clean_at:
-            return
-        self._clean_at = clock.monotonic() + CLEAN_EVERY_S
-        if gone := files.sweep(clock.now()):
-            log.info("removed %d uploads and results that were too old", gone)
 
     def _fire(self) -> None:
         """Makes the jobs of schedules that are due."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import urllib.request
+from http.client import HTTPException
 
 from console import clock
 from console.config import settings
@@ -36,5 +37,5 @@ def _call(url: str) -> None:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S):  # noqa: S310  the settings allow http and https only
             pass
-    except OSError as error:
+    except (OSError, HTTPException, ValueError) as error:  # also what is no HTTP, or no address
         log.warning("CELERIAC_PING_URL does not answer: %s", error)

@@ -8,10 +8,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from console import clock, db
+from console.files import service as files
+from console.jobs import totals
 from console.jobs.registry import INTERNAL_QUEUE
 from console.schedules import builtin, history
 from console.upkeep import fingerprints, retention
-from console.upkeep.service import RETENTION
+from console.upkeep.service import AUDIT, FILES, RETENTION, ROLLUPS
 from tasks.job import Job
 
 RUN_FOR_S = 60.0
@@ -41,14 +43,64 @@ class Retention(Job):
             gone = so_far.removed.total()
             self.progress(gone, max(expected, gone) or 1, f"{gone:,} removed")
 
-        done = retention.run(clock.monotonic() + RUN_FOR_S, report)
+        done = retention.run(clock.monotonic() + RUN_FOR_S, report, retention.of_jobs)
         forgotten = history.forget(clock.now())
         finished = done.finished and all_compared
         if not finished:
-            with db.writing() as session:
-                builtin.again_at(session, self.name, clock.now() + AGAIN_AFTER)
+            go_on_soon(self.name)
         removed = described(done.removed) | {"runs of schedules": forgotten}
         return {"removed": removed, "compared": compared, "finished": finished}
+
+
+class Rollups(Job):
+    """Takes days that are over into the totals, from which counters and metrics are read; only then old days may go."""
+
+    name = ROLLUPS
+    schema = Nothing
+    queue_name = INTERNAL_QUEUE
+    timeout_s = 300
+
+    def handle(self, payload: Nothing) -> dict[str, Any]:
+        """Most days there is nothing to take but the first time."""
+        folded = retention.fold(clock.now())
+        with db.reading() as session:
+            until = totals.folded_until(session)
+        return {"folded": folded, "until": until.isoformat() if until else None}
+
+
+class Audit(Job):
+    """Removes entries of the audit log and past bulk actions that are kept no longer."""
+
+    name = AUDIT
+    schema = Nothing
+    queue_name = INTERNAL_QUEUE
+    timeout_s = 300
+
+    def handle(self, payload: Nothing) -> dict[str, Any]:
+        """Whatever it does not get done, the next run does, soon."""
+        done = retention.run(clock.monotonic() + RUN_FOR_S, of=retention.of_audit)
+        if not done.finished:
+            go_on_soon(self.name)
+        return {"removed": described(done.removed), "finished": done.finished}
+
+
+class Files(Job):
+    """Removes uploads and results of jobs that are kept no longer."""
+
+    name = FILES
+    schema = Nothing
+    queue_name = INTERNAL_QUEUE
+    timeout_s = 300
+
+    def handle(self, payload: Nothing) -> dict[str, Any]:
+        """Those of the directory that this worker shares with web and the other workers."""
+        return {"removed": {"uploads and results": files.sweep(clock.now())}}
+
+
+def go_on_soon(job_type: str) -> None:
+    """The rest is not left for the next hour."""
+    with db.writing() as session:
+        builtin.again_at(session, job_type, clock.now() + AGAIN_AFTER)
 
 
 def described(removed: retention.Removed) -> dict[str, int]:

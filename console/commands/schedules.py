@@ -58,7 +58,7 @@ def schedules() -> None:
 @schedules.command("list", epilog=examples("celeriac schedules list --flagged"))
 @click.option("--text", default="", metavar="TEXT", help="Only those with this in name or job type.")
 @click.option("--state", type=click.Choice(["active", "paused", "ended"]), default=None, help="Only these.")
-@click.option("--flagged", is_flag=True, help="Only those that are late or cannot fire.")
+@click.option("--flagged", is_flag=True, help="Only those that need a look.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, metavar="N", help="How many.")
 @_JSON
 def list_(text: str, state: str | None, flagged: bool, limit: int, is_json: bool) -> None:
@@ -73,9 +73,9 @@ def list_(text: str, state: str | None, flagged: bool, limit: int, is_json: bool
         click.echo("There is no such schedule.")
     else:
         rows = [(one.name, _state(one), one.type, one.words, output.instant(one.next_at), _takes(usual[one.id]),
-                 one.fired, one.missed) for one in found]  # fmt: skip
-        heads = ("NAME", "STATE", "TYPE", "WHEN", "NEXT", "TAKES", "FIRED", "MISSED")
-        output.table(heads, rows, right=("TAKES", "FIRED", "MISSED"))
+                 one.fired, one.missed, one.overdue) for one in found]  # fmt: skip
+        heads = ("NAME", "STATE", "TYPE", "WHEN", "NEXT", "TAKES", "FIRED", "MISSED", "OVERDUE")
+        output.table(heads, rows, right=("TAKES", "FIRED", "MISSED", "OVERDUE"))
 
 
 @schedules.command(epilog=examples("celeriac schedules show 'Nightly report'"))

@@ -30,6 +30,7 @@ from console.observe import status as observed
 from console.queues import recording
 from console.queues.queries import OUR_QUEUES
 from console.schedules import queries as schedules
+from console.schedules import trouble
 from console.schedules.models import Schedule
 from console.upkeep import space
 from console.workers.queries import WorkerView, list_workers
@@ -187,8 +188,8 @@ def _schedules(page: Page, session: Session) -> None:
         page.add("celeriac_schedules", found[state], state)
     page.add("celeriac_schedules_late", found["late"])
     hour_ago = clock.now() - timedelta(hours=1)
-    page.add("celeriac_schedule_runs_missed", schedules.missed_since(session, hour_ago))
-    page.add("celeriac_schedule_runs_overdue", schedules.overdue_since(session, hour_ago))
+    page.add("celeriac_schedule_runs_missed", trouble.missed_since(session, hour_ago))
+    page.add("celeriac_schedule_runs_overdue", trouble.overdue_since(session, hour_ago))
 
 
 def _state(worker: WorkerView) -> str:

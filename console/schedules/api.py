@@ -169,7 +169,7 @@ def backfills_estimate(schedule_id: str, body: BackfillRequest) -> BackfillAnswe
 
 @blueprint.post("/schedules/<schedule_id>/backfills")
 @requires(Permission.SCHEDULES_RUN)
-@endpoint(body=BackfillRequest, answer=BackfillAnswer, status=201)
+@endpoint(body=BackfillRequest, answer=BackfillAnswer, status=201, errors=(409,))
 def backfills_create(schedule_id: str, body: BackfillRequest) -> BackfillAnswer:
     """Run past times of a schedule, at most 1,000 at once."""
     with database.transaction() as session:
@@ -180,7 +180,7 @@ def backfills_create(schedule_id: str, body: BackfillRequest) -> BackfillAnswer:
 
 @blueprint.post("/schedules/<schedule_id>/duplicates")
 @requires(Permission.SCHEDULES_EDIT)
-@endpoint(body=DuplicateRequest, answer=ScheduleAnswer, status=201)
+@endpoint(body=DuplicateRequest, answer=ScheduleAnswer, status=201, errors=(409,))
 def duplicates_create(schedule_id: str, body: DuplicateRequest) -> ScheduleAnswer:
     """Make a paused copy of a schedule."""
     with database.transaction() as session:

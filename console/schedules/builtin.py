@@ -1,8 +1,9 @@
-"""Celeriac's own schedules: there like any other, but nobody can delete them or give them another job type."""
+"""Celeriac's own schedules: there like any other, but nobody can delete them, or change more than their times."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -13,11 +14,34 @@ from console.jobs import outbox
 from console.jobs.registry import INTERNAL_QUEUE
 from console.schedules.definition import Definition, Kind
 from console.schedules.models import Schedule, ScheduleSearch, ScheduleVersion
+from console.schedules.recurrence import wrong
 from console.schedules.rules import Timetable
-from console.upkeep.service import RETENTION
+from console.upkeep.service import AUDIT, FILES, RETENTION, ROLLUPS
 
 FIRST_AFTER = timedelta(minutes=5)
 """A first start has better things to do."""
+SHORTEST, LONGEST = timedelta(minutes=5), timedelta(days=7)
+"""So long may lie between two runs: more often is load without use, more rarely and what should be gone heaps up."""
+RUNS_LOOKED_AT = 30
+_FREE = frozenset({
+    "kind", "cron", "cron_days", "every", "unit", "anchor", "rrule", "timezone", "jitter_s", "blackouts",
+    "finish_within_s", "tags", "owner", "note",
+})  # fmt: skip
+"""What people may say of one: when it runs, and words."""
+
+
+def _each_hour(name: str, job_type: str, minute: int, note: str) -> Definition:
+    return Definition(
+        name=f"Celeriac: {name}",
+        type=job_type,
+        kind=Kind.CRON,
+        cron=f"{minute} * * * *",
+        queue=INTERNAL_QUEUE,
+        owner="celeriac",
+        note=note,
+    )
+
+
 BUILT_IN = (
     Definition(
         name="Celeriac: retention",
@@ -29,6 +53,9 @@ BUILT_IN = (
         owner="celeriac",
         note="Removes jobs, rollups, logs and keys that are kept no longer.",
     ),
+    _each_hour("rollups", ROLLUPS, 10, "Takes days that are over into the totals that counters are read from."),
+    _each_hour("audit log", AUDIT, 25, "Removes what people did and bulk actions that are kept no longer."),
+    _each_hour("files", FILES, 40, "Removes uploads and results of jobs that are kept no longer."),
 )
 
 
@@ -38,6 +65,18 @@ LATE_AFTER = timedelta(hours=2)
 def id_of(definition: Definition) -> str:
     """The same in every database, so that two beats cannot make it twice."""
     return f"builtin:{definition.type}"[:36]
+
+
+def check(definition: Definition, timetable: Timetable, now: datetime) -> None:
+    """Raises `InvalidInput` when a built-in one would not do what it is for any more."""
+    [own] = [one for one in BUILT_IN if one.type == definition.type]
+    for name in Definition.model_fields.keys() - _FREE:
+        if getattr(definition, name) != getattr(own, name):
+            raise wrong(name, "Of a built-in schedule only its times and words can be changed, and it can be paused.")
+    times = [now, *(run.nominal_at for run in timetable.runs(now, RUNS_LOOKED_AT))]
+    gaps = [later - one for one, later in pairwise(times)]
+    if len(gaps) < RUNS_LOOKED_AT or max(gaps) > LONGEST or min(gaps[1:]) < SHORTEST:
+        raise wrong(definition.kind, "A built-in one runs for ever, from every 5 minutes to every 7 days.")
 
 
 def ensure() -> None:
@@ -58,9 +97,9 @@ def again_at(session: Session, job_type: str, at: datetime) -> None:
 
 
 def overdue(session: Session) -> dict[str, timedelta]:
-    """Built-in ones that nobody has fired for longer than `LATE_AFTER`, by job type, and for how long they are due."""
+    """Built-in ones that nobody has fired for longer than `LATE_AFTER`: job type → for how long, longest first."""
     late = Schedule.due_at < clock.now() - LATE_AFTER
-    rows = session.scalars(select(Schedule).where(Schedule.built_in, late).order_by(Schedule.type))
+    rows = session.scalars(select(Schedule).where(Schedule.built_in, late).order_by(Schedule.due_at, Schedule.id))
     return {row.type: clock.now() - row.due_at for row in rows if row.due_at is not None}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,16 @@ _FREQUENCIES = {
 _PARTS = {
     "FREQ", "INTERVAL", "UNTIL", "WKST", "BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYDAY", "BYHOUR",
     "BYMINUTE", "BYSECOND", "BYSETPOS",
+}  # fmt: skip
+_WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_RANGES = {
+    "BYMONTH": (1, 12, False), "BYMONTHDAY": (1, 31, True), "BYYEARDAY": (1, 366, True), "BYWEEKNO": (1, 53, True),
+    "BYHOUR": (0, 23, False), "BYMINUTE": (0, 59, False), "BYSECOND": (0, 59, False), "BYSETPOS": (1, 366, True),
+}  # fmt: skip
+"""Least, most, and whether a minus may stand before it."""
+_NOT_WITH = {
+    "BYMONTHDAY": ("WEEKLY",), "BYYEARDAY": ("DAILY", "WEEKLY", "MONTHLY"),
+    "BYWEEKNO": ("MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY"),
 }  # fmt: skip
 _STEPS = {WEEKLY: timedelta(weeks=1), DAILY: timedelta(days=1), HOURLY: timedelta(hours=1), MINUTELY: timedelta(0, 60)}
 
@@ -83,9 +93,9 @@ class CalendarRule:
     def _completed(self) -> dict[str, str]:
         """With what the anchor says, so that the rule may begin anywhere."""
         parts = {name: value for name, value in self.parts.items() if name != "UNTIL"}
-        days = {"BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO"} & parts.keys()
-        if not days and self._frequency == WEEKLY:
-            parts["BYDAY"] = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")[self._anchor.weekday()]
+        days = {"BYDAY", "BYMONTHDAY", "BYYEARDAY"} & parts.keys()
+        if not days and (self._frequency == WEEKLY or "BYWEEKNO" in parts):
+            parts["BYDAY"] = _WEEKDAYS[self._anchor.weekday()]
         elif not days and self._frequency in (YEARLY, MONTHLY):
             parts["BYMONTHDAY"] = str(self._anchor.day)
             if self._frequency == YEARLY:
@@ -119,6 +129,47 @@ class CalendarRule:
         return begun + max(0, (at - begun) // step - 1) * step
 
 
+def _check(parts: Mapping[str, str]) -> None:
+    """Raises `InvalidInput` for what the RFC forbids: taken for something else it would fire at times nobody meant."""
+    frequency = parts["FREQ"]
+    for name in _RANGES.keys() & parts.keys():
+        _check_numbers(name, parts[name])
+    for name, others in _NOT_WITH.items():
+        if name in parts and frequency in others:
+            raise wrong("rrule", f"{name} does not go with FREQ={frequency}.")
+    if "BYSETPOS" in parts and not any(name.startswith("BY") and name != "BYSETPOS" for name in parts):
+        raise wrong("rrule", "BYSETPOS chooses among what another part names; add one, like BYDAY.")
+    if parts.get("WKST", "MO") not in _WEEKDAYS:
+        raise wrong("rrule", f"WKST must be one of {', '.join(_WEEKDAYS)}.")
+    for term in parts.get("BYDAY", "MO").split(","):
+        _check_day(term, parts)
+
+
+def _check_numbers(name: str, value: str) -> None:
+    least, most, is_signed = _RANGES[name]
+    for term in value.split(","):
+        if not _is_number(term, least, most, is_signed=is_signed):
+            raise wrong("rrule", f"{name} has {term[:20]!r}; it goes from {least} to {most}.")
+
+
+def _check_day(term: str, parts: Mapping[str, str]) -> None:
+    number, day = term[:-2], term[-2:]
+    if day not in _WEEKDAYS:
+        raise wrong("rrule", f"BYDAY has {term[:20]!r}; write days like MO, 2TU or -1FR.")
+    if not number:
+        return
+    if parts["FREQ"] not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts:
+        raise wrong("rrule", f"BYDAY={term[:20]}: a number goes with FREQ=MONTHLY or YEARLY, not with BYWEEKNO.")
+    most = 53 if parts["FREQ"] == "YEARLY" and "BYMONTH" not in parts else 5
+    if not _is_number(number, 1, most, is_signed=True):
+        raise wrong("rrule", f"BYDAY has {term[:20]!r}; the number goes from 1 to {most}, from the end with a minus.")
+
+
+def _is_number(text: str, least: int, most: int, *, is_signed: bool) -> bool:
+    digits = text.removeprefix("-").removeprefix("+") if is_signed else text
+    return digits.isascii() and digits.isdigit() and len(digits) < 4 and least <= int(digits) <= most
+
+
 def parts_of(text: str) -> dict[str, str]:
     """The parts of a rule, names in capitals. Raises `InvalidInput`."""
     body = text.strip().upper().removeprefix("RRULE:")
@@ -134,6 +185,7 @@ def parts_of(text: str) -> dict[str, str]:
         parts[name] = value
     if parts.get("FREQ") not in _FREQUENCIES:
         raise wrong("rrule", f"FREQ must be one of {', '.join(_FREQUENCIES)}.")
+    _check(parts)
     return parts
 
 

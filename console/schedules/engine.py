@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from blinker import Signal
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
@@ -17,7 +18,7 @@ from console import clock, db
 from console.actor import SYSTEM
 from console.audit.service import record
 from console.errors import CeleriacError, Conflict, NotFound
-from console.jobs import outbox
+from console.jobs import due, outbox
 from console.jobs.models import JobStatus
 from console.jobs.rules import ENDED
 from console.jobs.service import cancel_job
@@ -54,14 +55,14 @@ def fire_due(limit: int = CLAIM_BATCH) -> int:
         claimed = claim_due(session, clock.now(), limit)
     for name, slots in claimed.missed:
         log.warning("schedule %s missed %d runs", name, slots)
-        schedule_missed.send(name, slots=slots)
+        _announce(schedule_missed, name, slots=slots)
     return claimed.rows
 
 
 def claim_due(session: Session, now: datetime, limit: int = CLAIM_BATCH) -> Claimed:
     """Locks what is due, up to `limit`, makes the jobs and moves on. The caller commits."""
-    due = select(Schedule).where(Schedule.due_at.is_not(None), Schedule.due_at <= now).order_by(Schedule.due_at)
-    rows = session.scalars(due.limit(limit).with_for_update(skip_locked=True)).all()
+    wanted = select(Schedule).where(Schedule.due_at.is_not(None), Schedule.due_at <= now).order_by(Schedule.due_at)
+    rows = session.scalars(wanted.limit(limit).with_for_update(skip_locked=True)).all()
     claimed = Claimed(len(rows))
     if not rows:
         return claimed
@@ -114,31 +115,45 @@ def start_waiting(limit: int = CLAIM_BATCH) -> int:
 
 
 def watch(limit: int = CLAIM_BATCH) -> int:
-    """Flags runs whose job had not ended by its time; how many that were."""
+    """Flags runs whose job had not ended by its time; how many that were.
+
+    While what workers say is not recorded at once, nobody knows: then those are looked at later.
+    """
     now = clock.now()
     query = (
-        select(ScheduleFire, JobStatus.state, JobStatus.finished_at, Schedule.name)
+        select(ScheduleFire, Schedule, JobStatus.state, JobStatus.finished_at)
         .join(Schedule, Schedule.id == ScheduleFire.schedule_id)
         .join(JobStatus, JobStatus.id == ScheduleFire.job_id, isouter=True)
         .where(ScheduleFire.finish_by.is_not(None), ScheduleFire.finish_by <= now)
         .limit(limit)
     )
     with db.reading() as session:
-        if session.execute(query.limit(1)).first() is None:
+        if session.execute(query.limit(1)).first() is None or not due.is_current(session):
             return 0
     late = []
     with db.writing() as session:
-        rows: list[Any] = list(session.execute(query.with_for_update(of=ScheduleFire, skip_locked=True)))
-        for fire, state, finished_at, name in rows:
+        locked = query.with_for_update(of=[ScheduleFire, Schedule], skip_locked=True)
+        rows: list[Any] = list(session.execute(locked))
+        for fire, row, state, finished_at in rows:
             in_time = state is None or (state in ENDED and (finished_at or now) <= fire.finish_by)
             fire.finish_by, fire.overdue = None, not in_time
             if not in_time:
-                late.append((name, fire.job_id))
+                row.overdue, row.trouble_at = row.overdue + 1, now
+                late.append((row.name, fire.job_id))
         outbox.tell_after_commit(session, TOPIC)
     for name, job_id in late:
         log.warning("schedule %s: job %s has not ended by its time", name, job_id)
-        schedule_overdue.send(name, job_id=job_id)
+        _announce(schedule_overdue, name, job_id=job_id)
     return len(late)
+
+
+def _announce(signal: Signal, name: str, **said: Any) -> None:
+    """Whoever subscribed must not end the beat."""
+    for receiver in signal.receivers_for(name):
+        try:
+            receiver(name, **said)
+        except Exception:
+            log.exception("a subscriber of %s failed", signal.name)  # type: ignore[attr-defined]
 
 
 def _claim(
@@ -162,7 +177,7 @@ def _claim(
     if claim.missed is not None:
         reason = "no beat was there" if claim.missed.is_exact else "no beat was there; at least so many"
         making.note(session, row, claim.missed.first_at, "missed", now, reason, claim.missed)
-        row.missed += claim.missed.slots
+        row.missed, row.trouble_at = row.missed + claim.missed.slots, now
         claimed.missed.append((row.name, claim.missed.slots))
     row.fired += len(slots)
     ended = claim.next_at is None or (definition.max_runs is not None and row.fired >= definition.max_runs)

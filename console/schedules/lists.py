@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from console import clock
 from console.schedules import planning
 from console.schedules.models import Schedule, ScheduleSearch
-from console.schedules.queries import LATE_AFTER, ScheduleView, view_of
+from console.schedules.queries import ScheduleView, view_of
+from console.schedules.trouble import flagged, late
 
 MOST_LOOKED_AT = 1_000
 MOST_COUNTED = 2_000
@@ -22,7 +23,7 @@ MOST_COUNTED = 2_000
 
 @dataclass(frozen=True, slots=True)
 class ScheduleFilter:
-    """Which schedules: a text of name or type, and exact values. `flagged`: only those late or with a problem."""
+    """Which schedules: a text of name or type, and exact values. `flagged`: only those that need a look."""
 
     text: str = ""
     state: str = ""
@@ -56,7 +57,7 @@ def list_schedules(
     if wanted.type:
         query = query.where(Schedule.type == wanted.type)
     if wanted.flagged:
-        query = query.where(_flagged(session))
+        query = query.where(flagged(session, clock.now()))
     rows = session.scalars(query).all()
     shown = [view_of(row) for row in rows[:limit]]
     return shown, shown[-1].name if len(rows) > limit else following
@@ -65,7 +66,7 @@ def list_schedules(
 def counts_up_to(session: Session, most: int = MOST_COUNTED) -> dict[str, int]:
     """As `queries.counts`, but no further than to one more than `most`: a page that says "2,000+" costs little."""
     wanted = {state: [Schedule.state == state] for state in planning.STATES}
-    wanted["late"] = [Schedule.due_at.is_not(None), _late()]
+    wanted["late"] = [late(clock.now())]
     counted = (
         select(func.count()).select_from(select(1).select_from(Schedule).where(*some).limit(most + 1).subquery(name))
         .scalar_subquery().label(name)
@@ -84,17 +85,3 @@ def _matching(session: Session, wanted: ScheduleFilter, after: str | None, limit
     found = session.execute(query.order_by(ScheduleSearch.name).limit(most)).all()
     is_all = wanted.is_only_text or len(found) < most
     return [row.schedule_id for row in found], None if is_all else found[-1].name
-
-
-def _flagged(session: Session) -> ColumnElement[bool]:
-    """What is late or cannot fire: by their ids while they are few, else there is one on every page anyway."""
-    late = select(Schedule.id).where(Schedule.due_at.is_not(None), _late()).order_by(Schedule.due_at)
-    broken = select(Schedule.id).where(Schedule.problem != "").order_by(Schedule.name)
-    found = [session.scalars(some.limit(MOST_LOOKED_AT + 1)).all() for some in (late, broken)]
-    if any(len(some) > MOST_LOOKED_AT for some in found):
-        return or_(Schedule.problem != "", _late())
-    return Schedule.id.in_({one for some in found for one in some})
-
-
-def _late() -> ColumnElement[bool]:
-    return Schedule.due_at < clock.now() - LATE_AFTER

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from console.db import Base
 
-BROKEN = "problem <> ''"
 DUE = "due_at IS NOT NULL"
+TROUBLE = "trouble_at IS NOT NULL"
+PROBLEM = "problem <> ''"
 WAITS = "state = 'waiting'"
 MISSED = "state = 'missed'"
 WATCHED = "finish_by IS NOT NULL"
@@ -26,7 +27,8 @@ class Schedule(Base):
         Index("ix_schedule_due", "due_at", postgresql_where=text(DUE), sqlite_where=text(DUE)),
         Index("ix_schedule_state", "state", "name"),
         Index("ix_schedule_type", "type", "name"),
-        Index("ix_schedule_problem", "name", postgresql_where=text(BROKEN), sqlite_where=text(BROKEN)),
+        Index("ix_schedule_trouble", "trouble_at", postgresql_where=text(TROUBLE), sqlite_where=text(TROUBLE)),
+        Index("ix_schedule_problem", "name", postgresql_where=text(PROBLEM), sqlite_where=text(PROBLEM)),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -41,6 +43,10 @@ class Schedule(Base):
     due_at: Mapped[datetime | None] = mapped_column(doc="With jitter; paused: when it goes on; null: nothing comes")
     fired: Mapped[int] = mapped_column(BigInteger, default=0, doc="Runs by time so far")
     missed: Mapped[int] = mapped_column(BigInteger, default=0, doc="Times that passed without a run")
+    overdue: Mapped[int] = mapped_column(
+        BigInteger, default=0, server_default="0", doc="Runs whose job had not ended by its time"
+    )
+    trouble_at: Mapped[datetime | None] = mapped_column(doc="When a time was last found missed, or a run overdue")
     last_at: Mapped[datetime | None] = mapped_column(doc="When it fired last")
     open_job_id: Mapped[str | None] = mapped_column(
         String(255), doc="The job it made last; overlap asks whether it ended"

@@ -38,13 +38,18 @@ _OF_TIME = {
 }
 
 
-def outcome_of(fire: Fire) -> Outcome:
-    """How its job stands; without one, what became of the time."""
+_OVERDUE = Outcome("overdue", "retrying", "alert-triangle", is_bad=True)
+
+
+def outcome_of(fire: Fire, *, watched: bool = False) -> Outcome:
+    """How its job stands; without one, what became of the time. `watched`: one that ended too late is overdue."""
+    if watched and fire.overdue and fire.job_state not in (State.FAILED, State.RETRYABLE):
+        return _OVERDUE
     return _OF_JOB[fire.job_state] if fire.job_state else _OF_TIME[fire.state]
 
 
 def summed(fires: Sequence[Fire], *, only_bad: bool = False) -> str:
     """In words: "8 completed, 1 failed"; `only_bad`: what somebody should look at alone."""
-    found = Counter(one.word for one in map(outcome_of, fires) if one.is_bad or not only_bad)
-    found["overdue"] = sum(fire.overdue for fire in fires)
-    return ", ".join(f"{n} {word}" for word, n in found.most_common() if n)
+    each = [outcome_of(fire, watched=True) for fire in fires]
+    found = Counter(one.word for one in each if one.is_bad or not only_bad)
+    return ", ".join(f"{n} {word}" for word, n in found.most_common())

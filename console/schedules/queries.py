@@ -22,11 +22,11 @@ from console.schedules import planning
 from console.schedules.definition import Definition
 from console.schedules.models import BlackoutCalendar, Schedule, ScheduleFire, ScheduleVersion
 from console.schedules.recurrence import TICK, wrong
-from console.schedules.rules import GRACE, Run
+from console.schedules.rules import Run
+from console.schedules.trouble import LATE_AFTER, TROUBLED_FOR
 from console.schedules.usual import LEAST_OWN, Usual, usual_of, usual_of_types, usual_run
 from console.schedules.words import explain
 
-LATE_AFTER = GRACE
 SPARK = 12
 MOST_SPARKS = 200
 MAX_BACKFILL = 1_000
@@ -36,7 +36,10 @@ MAX_COMING = 2_000
 
 @dataclass(frozen=True, slots=True)
 class ScheduleView:
-    """A schedule as pages, API and commands show it. `words`: when it fires; `late`: nobody fires it in time."""
+    """A schedule as pages, API and commands show it. `words`: when it fires; `late`: nobody fires it in time.
+
+    `troubled`: in the last day a time was found missed, or a run overdue.
+    """
 
     id: str
     name: str
@@ -51,6 +54,8 @@ class ScheduleView:
     due_at: datetime | None
     fired: int
     missed: int
+    overdue: int
+    trouble_at: datetime | None
     last_at: datetime | None
     pause_reason: str
     paused_by: str | None
@@ -63,11 +68,12 @@ class ScheduleView:
     changed_at: datetime
     changed_by: str
     late: bool
+    troubled: bool
 
     @property
     def can(self) -> frozenset[str]:
         """What may be asked of it as it stands: edit, delete, pause, resume, run, backfill, duplicate."""
-        found = {"run", "backfill", "duplicate"}
+        found = {"run"} if self.built_in else {"run", "backfill", "duplicate"}
         found |= {"pause"} if self.state == planning.ACTIVE else {"resume"} if self.state == planning.PAUSED else set()
         found |= {"edit"} if self.file is None else set()
         return frozenset(found | ({"delete"} if self.file is None and not self.built_in else set()))
@@ -167,18 +173,6 @@ def counts(session: Session) -> dict[str, int]:
     found = {state: int(n) for state, n in session.execute(_BY_STATE)}
     late = select(func.count()).where(Schedule.due_at.is_not(None), Schedule.due_at < clock.now() - LATE_AFTER)
     return {state: found.get(state, 0) for state in planning.STATES} | {"late": session.scalar(late) or 0}
-
-
-def missed_since(session: Session, since: datetime) -> int:
-    """How many times passed without a run since then."""
-    query = select(func.sum(ScheduleFire.slots)).where(ScheduleFire.state == "missed", ScheduleFire.at >= since)
-    return int(session.scalar(query) or 0)
-
-
-def overdue_since(session: Session, since: datetime) -> int:
-    """How many runs' jobs had not ended by their time, of those that were due since then."""
-    query = select(func.count()).where(ScheduleFire.nominal_at >= since, ScheduleFire.overdue)
-    return session.scalar(query) or 0
 
 
 def list_fires(
@@ -338,9 +332,13 @@ def view_of(row: Schedule) -> ScheduleView:
         words = explain(definition)
     except InvalidInput as error:
         words = error.detail
-    late = row.due_at is not None and row.due_at < clock.now() - LATE_AFTER
+    now = clock.now()
+    late = row.due_at is not None and row.due_at < now - LATE_AFTER
+    troubled = row.trouble_at is not None and row.trouble_at > now - TROUBLED_FOR
     same = {name: getattr(row, name) for name in ScheduleView.__slots__ if name not in _OTHERWISE}
-    return ScheduleView(definition=definition, words=words, next_at=row.nominal_at, late=late, **same)
+    return ScheduleView(
+        definition=definition, words=words, next_at=row.nominal_at, late=late, troubled=troubled, **same
+    )
 
 
 def fire_of(row: Any) -> Fire:
@@ -364,7 +362,7 @@ def _ran(session: Session, schedule_id: str, wanted: Backfill) -> set[datetime]:
     return set(session.scalars(query.limit(20_000)))
 
 
-_OTHERWISE = ("definition", "words", "next_at", "late")
+_OTHERWISE = ("definition", "words", "next_at", "late", "troubled")
 _STATE = Fire.__slots__.index("job_state")
 _BY_STATE = select(Schedule.state, func.count()).group_by(Schedule.state)
 _FIRES = select(

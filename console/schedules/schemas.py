@@ -38,7 +38,7 @@ class SchedulesQuery(PageQuery):
     q: Annotated[Line, Field(description="A part of the name or of the job type.")] = ""
     state: Annotated[Line, Field(description="active, paused or ended.")] = ""
     type: Annotated[Line, Field(description="Of this job type.")] = ""
-    flagged: Annotated[bool, Field(description="Only those that are late or cannot fire.")] = False
+    flagged: Annotated[bool, Field(description="Only those that need a look.")] = False
 
     def filter(self) -> ScheduleFilter:
         """As the query takes it."""
@@ -101,7 +101,10 @@ class ScheduleAnswer(Output):
     last_at: Instant | None
     fired: int = Field(description="Runs by time so far.")
     missed: int = Field(description="Times that passed without a run.")
+    overdue: int = Field(description="Runs whose job had not ended by its time.")
+    trouble_at: Instant | None = Field(description="When a time was last found missed, or a run overdue.")
     late: bool = Field(description="It has been due for over a minute.")
+    troubled: bool = Field(description="In the last day a time was missed, or a run overdue.")
     problem: str = Field(description="Why it cannot fire; empty: it can.")
     usual_ms: int | None = Field(description="Half of its runs, or its type's, take at most this; null: none has run.")
     usual_p95_ms: int | None = Field(description="95 of 100 of them take at most this.")

@@ -20,7 +20,7 @@ from console.errors import Conflict, InvalidInput, NotFound
 from console.jobs import outbox
 from console.jobs.redaction import HIDDEN
 from console.jobs.registry import INTERNAL_PREFIX
-from console.schedules import making, planning
+from console.schedules import builtin, making, planning
 from console.schedules.definition import Definition
 from console.schedules.engine import TOPIC
 from console.schedules.hiding import hide, hide_in_changes, restore
@@ -66,7 +66,7 @@ def edit_schedule(
 ) -> None:
     """Gives a schedule another definition, from now on. Raises `NotFound`, `Conflict` or `InvalidInput`.
 
-    What a file owns is changed by that file alone (`file`); a built-in one keeps its name and job type.
+    What a file owns is changed by that file alone (`file`); of a built-in one only its times are changed.
     """
     row = _locked(session, schedule_id, rev)
     before = Definition.from_json(row.definition)
@@ -137,9 +137,10 @@ def run_schedule(session: Session, actor: Actor, schedule_id: str) -> str:
 def backfill_schedule(session: Session, actor: Actor, schedule_id: str, wanted: Backfill) -> list[str]:
     """Makes the jobs of past times and returns their ids; see `queries.plan_backfill` for how many that would be.
 
-    Raises `NotFound`, or `InvalidInput` when there are too many.
+    Raises `NotFound`, `Conflict`, or `InvalidInput` when there are too many.
     """
     row, now = _locked(session, schedule_id), clock.now()
+    _refuse_built_in(row, "backfilled: it does at its next run what there is to do")
     plan = plan_backfill(session, schedule_id, wanted)
     definition = Definition.from_json(row.definition)
     trigger = making.BACKFILL if wanted.only_missing else f"{making.BACKFILL}:{clock.to_ms(now)}"
@@ -155,6 +156,7 @@ def backfill_schedule(session: Session, actor: Actor, schedule_id: str, wanted: 
 def duplicate_schedule(session: Session, actor: Actor, schedule_id: str, name: str = "") -> str:
     """Keeps a copy, paused, and returns its id. Raises `NotFound`, `InvalidInput` or `Conflict`."""
     row = _locked(session, schedule_id)
+    _refuse_built_in(row, "duplicated. Its own times can be changed")
     definition = Definition.from_json(row.definition)
     copy = definition.model_copy(update={"name": name.strip() or _free_name(session, definition.name)})
     made = create_schedule(session, actor, copy)
@@ -167,8 +169,7 @@ def delete_schedule(
 ) -> str:
     """Removes a schedule with its history, and returns its name; its jobs stay. Raises `NotFound` or `Conflict`."""
     row = _locked(session, schedule_id, rev)
-    if row.built_in:
-        raise Conflict("A built-in schedule cannot be deleted. It can be paused.")
+    _refuse_built_in(row, "deleted. It can be paused")
     _check_owner(row, file)
     name = row.name
     _tell(session, actor, "delete", row, definition=hide(Definition.from_json(row.definition)).described())
@@ -207,6 +208,8 @@ def _plan(session: Session, row: Schedule, definition: Definition, now: datetime
     if definition.ends_at and definition.starts_at and definition.ends_at < definition.starts_at:
         raise wrong("ends_at", "The end has to come after the start.")
     timetable = planning.timetable_of(definition, row.id, planning.calendars(session, [definition]), now)
+    if row.built_in:
+        builtin.check(definition, timetable, now)
     if row.state != planning.PAUSED:
         planning.set_cursor(row, timetable, now - TICK, definition.max_runs)
 
@@ -224,6 +227,11 @@ def _taken(name: str) -> InvalidInput:
 def _check_owner(row: Schedule, file: str | None) -> None:
     if row.file is not None and row.file != file:
         raise Conflict(f"The file {row.file} owns this schedule. Change it there and apply the file.")
+
+
+def _refuse_built_in(row: Schedule, what: str) -> None:
+    if row.built_in:
+        raise Conflict(f"A built-in schedule cannot be {what}.")
 
 
 def _free_name(session: Session, name: str) -> str:

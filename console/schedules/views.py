@@ -135,6 +135,9 @@ def backfill_create(schedule_id: str) -> Response | tuple[str, int]:
             zone = queries.get_schedule(session, schedule_id).definition.timezone
             wanted = forms.backfill_of(request.form, zone)
             made = service.backfill_schedule(session, current_actor(), schedule_id, wanted)
+    except Conflict as error:
+        flash(error.detail, "error")
+        return htmx.go(url_for("schedules.show", schedule_id=schedule_id))
     except InvalidInput as error:
         schedule = queries.get_schedule(database.session(), schedule_id)
         return _backfill(schedule, forms.wrong_of(error, forms.BACKFILL)), 422

@@ -51,14 +51,18 @@ class Run:
     finished: bool = False
 
 
-def run(until: float | None = None, report: Callable[[Run], None] = lambda _: None) -> Run:
+def run(
+    until: float | None = None,
+    report: Callable[[Run], None] = lambda _: None,
+    of: Callable[[datetime], Iterator[Removed]] | None = None,
+) -> Run:
     """Removes everything that is kept no longer, or what there is time for before `until` (`clock.monotonic`).
 
-    `report` is called after each transaction.
+    `report` is called after each transaction. `of`: a part of it, instead of all `batches`.
     """
     done = Run()
     began = clock.monotonic()
-    for removed in batches(clock.now()):
+    for removed in (of or batches)(clock.now()):
         done.removed.update(removed)
         report(done)
         now = clock.monotonic()
@@ -72,6 +76,19 @@ def run(until: float | None = None, report: Callable[[Run], None] = lambda _: No
 
 def batches(now: datetime) -> Iterator[Removed]:
     """Removes one batch after the other, each in a transaction; whoever iterates sets the pace, and may stop."""
+    fold(now)
+    yield from of_jobs(now)
+    yield from of_audit(now)
+
+
+def fold(now: datetime) -> bool:
+    """Takes the days that are over into the totals, so that they may go; false: they are in it."""
+    with db.writing() as session:
+        return totals.fold(session, now)
+
+
+def of_jobs(now: datetime) -> Iterator[Removed]:
+    """Of `batches`: jobs with what was measured of them, and what helped to dispatch them."""
     with db.reading() as session:
         wanted = retention.slices_in_force(session, now)
     for one in wanted:
@@ -81,6 +98,10 @@ def batches(now: datetime) -> Iterator[Removed]:
     yield from _older("idempotency keys", IdempotencyKey.created_at, now - KEPT_FOR)
     yield from _older("failure hours", FailureTally.hour_at, now - FAILURE_HOURS_KEPT, FailureTally.hour_at > EVER)
     yield from _older("gaps", ObservedGap.to_at, now - GAPS_KEPT)
+
+
+def of_audit(now: datetime) -> Iterator[Removed]:
+    """Of `batches`: what people did."""
     if not isinf(settings().keep_audit_days):
         before = now - timedelta(days=settings().keep_audit_days)
         yield from _audit_targets(before)
@@ -126,8 +147,7 @@ def _flushed(now: datetime) -> Iterator[Removed]:
 
 def _rollups(now: datetime) -> Iterator[Removed]:
     """Old rollups. Days go only when they are in the total."""
-    with db.writing() as session:
-        totals.fold(session, now)
+    with db.reading() as session:
         folded = totals.folded_until(session) or clock.EPOCH
     for grain, kept in ROLLUPS_KEPT.items():
         before = min(now - kept, folded) if grain == "day" else now - kept

@@ -3,3 +3,6 @@
 from __future__ import annotations
 
 RETENTION = "celeriac.retention"
+ROLLUPS = "celeriac.rollups"
+AUDIT = "celeriac.audit"
+FILES = "celeriac.files"

@@ -26,7 +26,12 @@ Start = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture
-def start(broker: object, valkey_server: Valkey, sqlite_database: Engine, tmp_path: Path) -> Iterator[Start]:
+def crash_database(sqlite_database: Engine) -> None:
+    """The database of what is started; a module may have another one."""
+
+
+@pytest.fixture
+def start(broker: object, valkey_server: Valkey, crash_database: None, tmp_path: Path) -> Iterator[Start]:
     """Starts a command of ours on this test's servers; all are stopped in the end."""
     import tasks  # noqa: F401  registers the job types
 

@@ -182,6 +182,8 @@ def test_upkeep_that_nobody_runs_and_jobs_that_nobody_will_run(sqlite_database: 
     assert "1 job PENDING for over 30 days" in doctor("--only", "upkeep")[1]["upkeep"]["seen"]
     builtin.ensure()
     with db.writing() as session:
-        session.execute(update(Schedule).values(due_at=clock.now() - timedelta(hours=4)))
+        session.execute(update(Schedule).where(Schedule.built_in).values(due_at=clock.now() - timedelta(hours=3)))
+        late = update(Schedule).where(Schedule.type == "celeriac.retention")
+        session.execute(late.values(due_at=clock.now() - timedelta(hours=4)))
     found = doctor("--only", "upkeep")[1]["upkeep"]
     assert (found["state"], found["seen"]) == ("WARN", "celeriac.retention has been due for 4 h")

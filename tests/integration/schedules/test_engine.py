@@ -9,14 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import redis
 from sqlalchemy import func, select, update
 
-from console import clock, db
+from console import clock, db, signals
 from console.actor import SYSTEM
 from console.errors import Conflict, InvalidInput
 from console.jobs.models import JobStatus
 from console.jobs.rules import State
-from console.schedules import engine, queries, service
+from console.schedules import engine, queries, service, trouble
 from console.schedules.definition import parse_definition
 from console.schedules.lists import ScheduleFilter, list_schedules
 from console.schedules.models import Schedule, ScheduleFire
@@ -142,7 +143,51 @@ def test_a_run_that_takes_too_long_is_flagged() -> None:
     assert engine.watch() == 1
     with db.reading() as session:
         [fire], _ = queries.list_fires(session, one)
+        view = queries.get_schedule(session, one)
+        [listed], _ = list_schedules(session, ScheduleFilter(flagged=True))
     assert fire.overdue and fire.job_id == jobs()[0].id
+    assert (view.overdue, view.troubled, listed.id) == (1, True, one)
+
+
+def test_a_job_that_ended_in_time_is_not_flagged_nor_one_of_which_nobody_knows_yet(
+    broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = make(finish_within_s=60)
+    put(one, tens(5))
+    engine.fire_due()
+    with db.writing() as session:
+        session.execute(update(ScheduleFire).values(finish_by=clock.now() - timedelta(seconds=1)))
+    monkeypatch.setattr(engine.due, "is_current", lambda _: False)  # the recorder is behind
+    assert engine.watch() == 0
+    monkeypatch.undo()
+    ended = clock.now() - timedelta(seconds=5)
+    with db.writing() as session:
+        session.execute(update(JobStatus).values(state=State.COMPLETED, finished_at=ended))
+    assert engine.watch() == 0
+    with db.reading() as session:
+        assert not queries.get_schedule(session, one).troubled
+        assert list_schedules(session, ScheduleFilter(flagged=True)) == ([], None)
+
+
+def test_a_missed_time_flags_its_schedule_is_announced_and_a_subscriber_that_fails_ends_nothing() -> None:
+    told: list[tuple[str, int]] = []
+
+    def fails(name: str, **_: Any) -> None:
+        raise RuntimeError(name)
+
+    def hears(name: str, slots: int) -> None:
+        told.append((name, slots))
+
+    one, fine = make(catch_up="skip", unit="minutes", every=10, anchor=None), make("fine")
+    put(one, clock.from_ms(clock.now_ms() // 600_000 * 600_000) - timedelta(minutes=20))
+    with signals.schedule_missed.connected_to(fails), signals.schedule_missed.connected_to(hears):
+        assert engine.fire_due() == 1
+    with db.reading() as session:
+        view = queries.get_schedule(session, one)
+        flagged, _ = list_schedules(session, ScheduleFilter(flagged=True))
+        assert trouble.missed_since(session, clock.now() - timedelta(hours=1)) == view.missed >= 2
+        assert not queries.get_schedule(session, fine).troubled
+    assert view.troubled and [found.id for found in flagged] == [one] and told == [("often", view.missed)]
 
 
 def test_run_now_and_backfill_are_recorded_and_do_not_move_the_cursor() -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select, update
 
 from console import clock, db
 from console.actor import SYSTEM
-from console.errors import Conflict
+from console.errors import Conflict, InvalidInput
 from console.jobs.models import JobStatus
 from console.jobs.rules import State
-from console.schedules import builtin, service
-from console.schedules.lists import list_schedules
+from console.schedules import builtin, queries, service
+from console.schedules.definition import parse_definition
 from console.schedules.models import Schedule
+from console.schedules.queries import Backfill
 from console.upkeep.service import RETENTION
 
 
@@ -37,7 +39,7 @@ def due_in() -> timedelta:
 
 def put(ago: timedelta) -> None:
     with db.writing() as session:
-        session.execute(update(Schedule).values(due_at=clock.now() - ago))
+        session.execute(update(Schedule).where(Schedule.type == RETENTION).values(due_at=clock.now() - ago))
 
 
 def test_beat_makes_it_dispatches_it_and_a_worker_that_consumes_all_queues_takes_it(database: Engine) -> None:
@@ -74,14 +76,62 @@ def test_what_nobody_dispatches_is_overdue_and_it_can_be_paused_but_not_deleted(
     builtin.ensure()
     with db.reading() as session:
         assert builtin.overdue(session) == {}
-        [view], _ = list_schedules(session)
+        view = queries.get_schedule(session, "Celeriac: retention")
     put(timedelta(hours=5))
     with db.reading() as session:
         assert builtin.overdue(session)[RETENTION] >= timedelta(hours=5)
     with db.writing() as session, pytest.raises(Conflict, match="cannot be deleted"):
         service.delete_schedule(session, SYSTEM, view.id)
+    hours = Backfill(clock.now() - timedelta(hours=5), clock.now())
+    with db.writing() as session, pytest.raises(Conflict, match="cannot be backfilled"):
+        service.backfill_schedule(session, SYSTEM, view.id, hours)
+    with db.writing() as session, pytest.raises(Conflict, match="cannot be duplicated"):
+        service.duplicate_schedule(session, SYSTEM, view.id)
+    assert view.can == {"run", "pause", "edit"}
     with db.writing() as session:
         service.pause_schedule(session, SYSTEM, view.id, "a backup runs")
+
+
+@pytest.mark.parametrize("name", ["Celeriac: retention", "Celeriac: rollups", "Celeriac: audit log", "Celeriac: files"])
+def test_each_is_there_runs_and_tells_its_outcome(sqlite_database: Engine, name: str) -> None:
+    """By hand here, so that nobody waits: a worker runs what `run_schedule` made."""
+    import tasks
+
+    builtin.ensure()
+    with db.writing() as session:
+        view = queries.get_schedule(session, name)
+        job_id = service.run_schedule(session, SYSTEM, view.id)
+    assert view.built_in and "delete" not in view.can and view.next_at is not None
+    with db.reading() as session:
+        [fire], _ = queries.list_fires(session, view.id)
+        assert (fire.job_id, fire.job_state, session.get_one(JobStatus, job_id).internal) == (job_id, State.PENDING, True)
+    result = tasks.app.tasks[view.type].run()
+    assert set(result) & {"removed", "folded"}
+
+
+@pytest.mark.parametrize(("said", "field"), [
+    ({"every": 1, "unit": "minutes"}, "every"), ({"every": 8, "unit": "days"}, "every"), ({"max_runs": 3}, "max_runs"),
+    ({"queue": "nobody"}, "queue"), ({"ends_at": "2100-01-01T00:00:00Z"}, "ends_at"), ({"payload": {"a": 1}}, "payload"),
+    ({"overlap": "allow"}, "overlap"), ({"kind": "once", "at": "2100-01-01T00:00:00Z"}, "at"),
+    ({"kind": "cron", "cron": "*/4 3 * * *"}, "cron"), ({"kind": "cron", "cron": "0 3 1 * *"}, "cron"),
+])  # fmt: skip
+def test_its_times_cannot_be_made_useless(sqlite_database: Engine, said: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInput, match=field):
+        edit(said)
+
+
+def test_its_times_and_words_can_be_changed(sqlite_database: Engine) -> None:
+    edit({"kind": "cron", "cron": "0 3 * * 1-5", "timezone": "Europe/Berlin", "note": "at night", "jitter_s": 60})
+    with db.reading() as session:
+        assert "03:00" in queries.get_schedule(session, "Celeriac: retention").words
+
+
+def edit(said: dict[str, Any]) -> None:
+    builtin.ensure()
+    with db.writing() as session:
+        view = queries.get_schedule(session, "Celeriac: retention")
+        definition = parse_definition(view.definition.described() | said)
+        service.edit_schedule(session, SYSTEM, view.id, definition)
 
 
 def test_nobody_is_offered_to_dispatch_it(sqlite_database: Engine) -> None:
