@@ -25,7 +25,7 @@ ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Sa
 DAY, HOUR, MINUTE, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 YEARS = 10
-EXAMPLES = int(os.environ.get("RULE_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("RULE_EXAMPLES", "12"))
 LENGTH = 24 * HOUR
 SUB_DAILY = ("HOURLY", "MINUTELY")
 Parts = dict[str, Any]
