@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from heapq import merge
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import func, or_, select, union_all
+from sqlalchemy import Select, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from console import clock
@@ -26,6 +26,7 @@ from console.schedules.recurrence import TICK, wrong
 from console.schedules.rules import GRACE, Run
 from console.schedules.words import explain
 
+SelectT = TypeVar("SelectT", bound=Select[*tuple[Any, ...]])
 LATE_AFTER = GRACE
 SPARK = 20
 MAX_BACKFILL = 1_000
@@ -175,9 +176,16 @@ def list_schedules(
     session: Session, wanted: ScheduleFilter = ScheduleFilter(), after: str | None = None, limit: int = 50,
 ) -> tuple[list[ScheduleView], str | None]:  # fmt: skip
     """Schedules by name, from after that name on, and the name that the next page begins after; None: the last."""
-    query = select(Schedule).order_by(Schedule.name).limit(limit + 1)
+    query = matching(select(Schedule).order_by(Schedule.name).limit(limit + 1), wanted)
     if after is not None:
         query = query.where(Schedule.name > after)
+    rows = session.scalars(query).all()
+    shown = [view_of(row) for row in rows[:limit]]
+    return shown, shown[-1].name if len(rows) > limit else None
+
+
+def matching(query: SelectT, wanted: ScheduleFilter) -> SelectT:
+    """A query of schedules, of those that fit."""
     if wanted.state:
         query = query.where(Schedule.state == wanted.state)
     if wanted.type:
@@ -189,9 +197,7 @@ def list_schedules(
     if wanted.flagged:
         late = Schedule.due_at < clock.now() - LATE_AFTER
         query = query.where(or_(Schedule.problem != "", late))
-    rows = session.scalars(query).all()
-    shown = [view_of(row) for row in rows[:limit]]
-    return shown, shown[-1].name if len(rows) > limit else None
+    return query
 
 
 def counts(session: Session) -> dict[str, int]:
@@ -217,7 +223,7 @@ def list_fires(
     session: Session, schedule_id: str, before: datetime | None = None, limit: int = 50
 ) -> tuple[list[Fire], datetime | None]:
     """What a schedule did, newest first, and the time that the next page lies before."""
-    query = _FIRES.where(ScheduleFire.schedule_id == schedule_id).order_by(ScheduleFire.nominal_at.desc())
+    query = FIRES.where(ScheduleFire.schedule_id == schedule_id).order_by(ScheduleFire.nominal_at.desc())
     if before is not None:
         query = query.where(ScheduleFire.nominal_at < before)
     rows = session.execute(query.limit(limit + 1)).all()
@@ -231,7 +237,7 @@ def last_fires(session: Session, schedule_ids: Sequence[str], each: int = SPARK)
         return {}
     parts = [
         select(
-            _FIRES.where(ScheduleFire.schedule_id == one)
+            FIRES.where(ScheduleFire.schedule_id == one)
             .order_by(ScheduleFire.nominal_at.desc()).limit(each).subquery(f"f{place}")
         )
         for place, one in enumerate(schedule_ids[:200])
@@ -244,14 +250,14 @@ def last_fires(session: Session, schedule_ids: Sequence[str], each: int = SPARK)
 
 def past_fires(session: Session, start: datetime, end: datetime, limit: int = MAX_COMING) -> list[Fire]:
     """What all schedules did in a window, for the calendar; newest first."""
-    within = _FIRES.where(ScheduleFire.nominal_at >= start, ScheduleFire.nominal_at < end)
+    within = FIRES.where(ScheduleFire.nominal_at >= start, ScheduleFire.nominal_at < end)
     rows = session.execute(within.order_by(ScheduleFire.nominal_at.desc()).limit(limit))
     return [fire_of(row) for row in rows]
 
 
 def fire_of_job(session: Session, job_id: str) -> Fire | None:
     """The time of a schedule that made this job; None: no schedule did."""
-    row = session.execute(_FIRES.where(ScheduleFire.job_id == job_id)).first()
+    row = session.execute(FIRES.where(ScheduleFire.job_id == job_id)).first()
     return fire_of(row) if row else None
 
 
@@ -291,16 +297,6 @@ def _coming(session: Session, rows: Sequence[Schedule], start: datetime, end: da
         make = partial(Coming, row.id, row.name, row.type)
         found.append(map(make, timetable.each(max(start, now) - TICK, end)))
     return found
-
-
-def heat(session: Session, now: datetime, hours: int = 24, step_s: int = 300) -> tuple[dict[datetime, int], bool]:
-    """How many runs begin in each step of the coming hours, steps without any left out; and whether that is all."""
-    window = coming_runs(session, now, now + timedelta(hours=hours), limit=20_000)
-    found: dict[datetime, int] = {}
-    for one in window.runs:
-        at = clock.from_ms(clock.to_ms(one.run.due_at) // (step_s * 1_000) * step_s * 1_000)
-        found[at] = found.get(at, 0) + 1
-    return found, window.is_complete
 
 
 def preview(session: Session, definition: Definition, limit: int = 10) -> list[Run]:
@@ -367,7 +363,7 @@ def view_of(row: Schedule) -> ScheduleView:
 
 
 def fire_of(row: Any) -> Fire:
-    """A row of `_FIRES` as it is shown."""
+    """A row of `FIRES` as it is shown."""
     given = {name: getattr(row, name) for name in Fire.__slots__ if name != "job_state"}
     return Fire(**given, job_state=State(row.job_state) if row.job_state else None)
 
@@ -388,7 +384,7 @@ def _ran(session: Session, schedule_id: str, wanted: Backfill) -> set[datetime]:
 
 _OTHERWISE = ("definition", "words", "next_at", "late")
 _BY_STATE = select(Schedule.state, func.count()).group_by(Schedule.state)
-_FIRES = select(
+FIRES = select(
     *(getattr(ScheduleFire, name) for name in Fire.__slots__ if name not in ("job_state", "runtime_ms")),
     JobStatus.state.label("job_state"),
     JobStatus.runtime_ms,
