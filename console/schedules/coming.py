@@ -64,6 +64,11 @@ def due_at(session: Session, start: datetime, end: datetime, limit: int) -> list
     return [_plan(row) for row in session.execute(within.limit(limit))]
 
 
+def step_before(at: datetime, step_s: int = STEP_S) -> datetime:
+    """The beginning of the step of the heat map in which a time lies."""
+    return clock.from_ms(clock.to_ms(at) // (step_s * 1_000) * step_s * 1_000)
+
+
 def _thinned(query: Select[*tuple[Any, ...]], total: int) -> Select[*tuple[Any, ...]]:
     """Those whose ids end low: the ends of our ids are random, so that this is an even part of all."""
     low = func.substr(Schedule.id, 34, 3) < f"{4_096 * MAX_READ // total:03x}"

@@ -19,7 +19,8 @@ MAX_MOVED = 200
 """Schedules that are changed at once."""
 WINDOWS_S = (60, 300, 900, 1_800, 3_600)
 PER_SECOND = 0.5
-"""A window is wide enough when no more than this begin in a second of it."""
+"""A window is wide enough when no more than this begin in a second of it, by jitter."""
+PER_MINUTE = 5
 
 _STEPS = re.compile(r"(?:\*|(\d{1,2})-59)/(\d{1,2})", re.ASCII)
 
@@ -54,9 +55,10 @@ class Stays:
     why: str
 
 
-def suggested_window(runs: int) -> int:
-    """Over how many seconds so many runs are spread best."""
-    return next((window for window in WINDOWS_S if runs / window <= PER_SECOND), WINDOWS_S[-1])
+def suggested_window(runs: int, way: Way) -> int:
+    """Over how many seconds so many runs are spread best; those that are shifted begin together in their minute."""
+    places = {window: window * PER_SECOND if way is Way.JITTER else window // 60 * PER_MINUTE for window in WINDOWS_S}
+    return next((window for window, room in places.items() if runs <= room), WINDOWS_S[-1])
 
 
 def spread(members: Sequence[Planned], way: Way, over_s: int) -> tuple[list[Move], list[Stays]]:
@@ -86,10 +88,12 @@ def _moved(before: Definition, way: Way, over_s: int, place: int, many: int) -> 
     if before.kind is Kind.ONCE:
         return None, "it runs once, at a time that somebody chose"
     if way is Way.JITTER:
-        jitter = min(over_s, _gap_s(before) // 2)
+        gap = _gap_s(before)
+        if gap < over_s:
+            return None, f"it runs more often than every {over_s} s; a shift can move it"
+        jitter = min(over_s, gap // 2)
         if before.jitter_s >= jitter:
-            has = f"it has a jitter of {before.jitter_s} s"
-            return None, has if before.jitter_s else "it runs too often for a jitter"
+            return None, f"it has a jitter of {before.jitter_s} s"
         return before.model_copy(update={"jitter_s": jitter}), ""
     return _shifted(before, over_s, place, many)
 

@@ -68,7 +68,7 @@ class SpreadPlan:
 
 def plan_spread(session: Session, wanted: SpreadRequest) -> SpreadPlan:
     """What spreading would do; nothing is changed. Raises `InvalidInput`."""
-    since = wanted.since or step_before(clock.now())
+    since = wanted.since or coming.step_before(clock.now())
     if not since - timedelta(minutes=5) <= clock.now() <= since + STALE:
         raise wrong("since", "This plan is too old, or not of today. Make it anew.")
     if wanted.over_s is not None and not 1 <= wanted.over_s <= LONGEST_S:
@@ -78,7 +78,7 @@ def plan_spread(session: Session, wanted: SpreadRequest) -> SpreadPlan:
     texts = coming.texts_of(session, plans.plans)
     now = look_ahead(plans.plans, texts, *window)
     hits = [hit for hit in _heat(now, since, wanted).collisions if wanted.at in (None, hit.at)]
-    over_s = wanted.over_s or suggested_window(max((hit.runs for hit in hits), default=0))
+    over_s = wanted.over_s or suggested_window(max((hit.runs for hit in hits), default=0), wanted.way)
     moves, stays = spread(list({one.id: one for hit in hits for one in hit.members}.values()), wanted.way, over_s)
     changed = {move.plan.id: move.plan.changed(move.after, since) for move in moves}
     then = look_ahead([changed.get(one.id, one) for one in plans.plans], texts, *window)
@@ -104,11 +104,6 @@ def apply_spread(session: Session, actor: Actor, wanted: SpreadRequest, digest: 
         except InvalidInput as error:
             raise InvalidInput(f"{move.plan.name}: {error.detail}", error.errors) from None
     return sorted(move.plan.name for move in plan.moves)
-
-
-def step_before(at: datetime) -> datetime:
-    """The beginning of the step of the heat map in which a time lies."""
-    return clock.from_ms(clock.to_ms(at) // (coming.STEP_S * 1_000) * coming.STEP_S * 1_000)
 
 
 def _plans(session: Session, since: datetime, wanted: SpreadRequest) -> coming.Sample:

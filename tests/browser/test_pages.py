@@ -62,7 +62,8 @@ def test_every_page_is_accessible_and_fits(
         f"/jobs/{waiting_job}", f"/jobs/{waiting_job}/schedule", f"/jobs/{done_job}", f"/jobs/{done_job}/again",
         f"/jobs/{logging_job}", f"/jobs/{logging_job}/logs?log_level=WARNING",
         "/schedules", "/schedules?q=nothing-has-this", "/schedules/new", f"/schedules/{BUILT_IN}", f"/schedules/{BUILT_IN}/edit",
-        f"/schedules/{BUILT_IN}/backfill",
+        f"/schedules/{BUILT_IN}/backfill", "/schedules/calendar", "/schedules/calendar?view=day", "/schedules/calendar?q=nothing-has-this",
+        "/schedules/calendar?hour=5", "/schedules/heat", "/schedules/heat?at_least=1", "/schedules/spread", "/schedules/spread?at_least=2&way=shift",
     )
     context = opened(browser, signed_in, width, theme, bypass_csp=True)
     page = context.new_page()

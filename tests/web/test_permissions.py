@@ -46,6 +46,7 @@ PAGES = {
     "schedules.pause_create": ADMIN, "schedules.resumption_create": ADMIN, "schedules.runs_create": ADMIN,
     "schedules.duplicates_create": ADMIN, "schedules.destroy": ADMIN, "schedules.restoration_create": ADMIN,
     "schedules.backfill_new": ADMIN, "schedules.backfill_create": ADMIN,
+    "calendar.index": STAFF, "calendar.heat_show": STAFF, "calendar.spread_new": STAFF, "calendar.spread_create": ADMIN,
     "dispatch.new": ADMIN, "dispatch.create": ADMIN, "files.index": STAFF,
 }
 API = {
@@ -74,6 +75,8 @@ API = {
     "schedules_api.duplicates_create": ADMIN, "schedules_api.restoration_create": ADMIN,
     "schedules_api.blackouts_index": STAFF, "schedules_api.blackouts_update": ADMIN,
     "schedules_api.blackouts_destroy": ADMIN,
+    "calendar_api.index": STAFF, "calendar_api.heat_show": STAFF, "calendar_api.spread_estimate": STAFF,
+    "calendar_api.spread_create": ADMIN,
     "workers_api.index": STAFF, "metrics.index": ADMIN,
     "actions_api.index": STAFF, "actions_api.create": STAFF, "actions_api.estimates_create": STAFF,
     "actions_api.show": STAFF, "actions_api.pause_create": STAFF, "actions_api.resumption_create": STAFF,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +87,18 @@ def test_by_hand(file: Path) -> None:
     assert "Deleted often" in run("delete", "often")
     for wrong in (("--every", "1x"), ("--cron", "* *"), ("--payload", "{"), ("--at", "noon"), ("--every", "1h", "--cron", "@daily")):
         run("create", "x", "--type", "demo.noop", *wrong, fails=2)
+
+
+def test_what_comes_and_what_collides_and_is_spread() -> None:
+    for n in range(11):
+        run("create", f"s{n:02}", "--type", "demo.noop", "--cron", "0 * * * *")
+    assert "s10" in run("calendar", "--text", "s1", "--timezone", "Asia/Kolkata")
+    hours = json.loads(run("calendar", "--json", "--days", "2", "--from", "2026-01-01"))["data"]
+    assert len(hours) == 48 and hours[0]["start"] == "2026-01-01T00:00:00.000Z"
+    assert "11 in one second: s00, s01, s02" in run("heat")
+    assert json.loads(run("heat", "--json"))["peak"]["second"] == 11
+    assert "jitter_s: 0 → 60" in run("spread") and "add --apply" in run("spread")
+    at = json.loads(run("heat", "--json"))["collisions"][0]["at"]
+    assert "Spread 10 schedules." in run("spread", "--way", "shift", "--over", "3600", "--at", at, "--apply")
+    assert run("spread") == "Nothing to spread.\n"
+    assert "is no time" in run("spread", "--at", "soon", fails=2)

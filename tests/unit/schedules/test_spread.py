@@ -95,8 +95,9 @@ def test_what_cannot_be_moved_stays_and_says_why() -> None:
     ]  # fmt: skip
     moves, stays = spread(plans, Way.JITTER, 900)
     assert {one.plan.id: one.why for one in stays} == {
-        "id-001": "the file shop owns it", "id-002": "it runs once, at a time that somebody chose", "id-003": "it has a jitter of 1800 s"}
-    assert {move.plan.id: move.after.jitter_s for move in moves} == {"id-004": 900, "id-005": 30, "id-006": 450, "id-007": 900}
+        "id-001": "the file shop owns it", "id-002": "it runs once, at a time that somebody chose", "id-003": "it has a jitter of 1800 s",
+        "id-005": "it runs more often than every 900 s; a shift can move it"}
+    assert {move.plan.id: move.after.jitter_s for move in moves} == {"id-004": 900, "id-006": 450, "id-007": 900}
     moves, stays = spread(plans, Way.SHIFT, 900)
     assert moves == [spread(plans, Way.SHIFT, 900)[0][0]] and moves[0].plan.id == "id-003"
     assert {one.plan.id for one in stays if "use jitter" in one.why} == {"id-004", "id-005", "id-006"}
@@ -105,4 +106,5 @@ def test_what_cannot_be_moved_stays_and_says_why() -> None:
 def test_so_many_at_once_and_a_window_that_fits() -> None:
     moves, stays = spread(hourly(MAX_MOVED + 5), Way.JITTER, 600)
     assert len(moves) == MAX_MOVED and len(stays) == 5
-    assert [suggested_window(n) for n in (10, 30, 31, 200, 10_000)] == [60, 60, 300, 900, 3_600]
+    assert [suggested_window(n, Way.JITTER) for n in (10, 30, 31, 200, 10_000)] == [60, 60, 300, 900, 3_600]
+    assert [suggested_window(n, Way.SHIFT) for n in (5, 10, 80, 10_000)] == [60, 300, 1_800, 3_600]
