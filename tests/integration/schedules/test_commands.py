@@ -36,6 +36,12 @@ def run(*words: str, fails: int = 0) -> str:
     return done.output
 
 
+def blackouts(*words: str, fails: int = 0) -> str:
+    done = CliRunner().invoke(main, ["blackouts", *words])
+    assert done.exit_code == fails, done.output
+    return done.output
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Any:
     path = tmp_path / "schedules.yaml"
@@ -102,3 +108,21 @@ def test_what_comes_and_what_collides_and_is_spread() -> None:
     assert "Spread 10 schedules." in run("spread", "--way", "shift", "--over", "3600", "--at", at, "--apply")
     assert run("spread") == "Nothing to spread.\n"
     assert "is no time" in run("spread", "--at", "soon", fails=2)
+
+
+def test_blackouts_are_kept_tried_first_and_taken_out(tmp_path: Path) -> None:
+    run("create", "nightly", "--type", "demo.noop", "--cron", "0 9 * * *")
+    calendar = tmp_path / "h.ics"
+    calendar.write_text("BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:1\nDTSTART;VALUE=DATE:20200102\nRRULE:FREQ=YEARLY\nEND:VEVENT\nEND:VCALENDAR\n")
+    tried = blackouts("set", "holidays", str(calendar), "--schedule", "nightly", "--dry-run")
+    assert "1 run fall away" in tried and "nightly: -1 +0" in tried and "no calendar" in blackouts("list")
+    assert json.loads(blackouts("set", "holidays", str(calendar), "--schedule", "nightly", "--json"))["gone"] == 1
+    assert json.loads(blackouts("list", "--json"))["data"][0]["users"] == 1
+    assert json.loads(blackouts("show", "holidays", "--json"))["effect"]["affected"][0]["name"] == "nightly"
+    assert "not in holidays" in run("list")
+    assert "keeps to this calendar" in blackouts("delete", "holidays", fails=3)
+    blackouts("delete", "holidays", "--detach")
+    assert "not in holidays" not in run("list")
+    blackouts("set", "x", fails=2)
+    assert "There is no schedule" in blackouts("set", "x", "--date", "2026-12-25", "--schedule", "nobody", fails=2)
+    assert "Line 1" in blackouts("set", "x", "--date", "soon", fails=2)
