@@ -99,6 +99,7 @@ def test_filters_are_those_of_the_list(support: Browser) -> None:
     assert {link.get_text() for link in shown.select(".run .cut")} == {"paused one"}
     assert not shown.select(".h14 .run") and shown.select(".h16 .run"), "it goes on by itself"
     assert "No run of what was searched for" in said(support.get("/schedules/calendar?q=nothing"))
+    assert "paused one" in said(support.get("/schedules/calendar?q=paused%00"))
     assert "No run of what was searched for" in said(support.get("/schedules/calendar?state=flagged"))
 
 
