@@ -20,7 +20,7 @@ from console.web import database, htmx
 from console.web.filters import count
 from console.web.permissions import current_actor, requires
 
-KEPT = ("view", "day", "q", "state", "zone")
+KEPT = ("view", "day", "q", "state", "flagged", "zone")
 SPREAD = ("way", "over_s", "at_least", "at", "since")
 
 blueprint = Blueprint("calendar", __name__, url_prefix="/schedules")

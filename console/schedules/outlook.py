@@ -14,8 +14,8 @@ from console.schedules import planning
 from console.schedules.definition import Definition
 from console.schedules.rules import Timetable
 
-MOST = 600_000
-"""Times that are looked at, at most; of one rule, and of all together."""
+MOST = 700_000
+"""Times that are looked at, at most: what runs every second, for eight days."""
 _OF_TIMES = (
     "kind", "cron", "cron_days", "every", "unit", "anchor", "rrule", "at", "timezone", "starts_at", "ends_at",
     "jitter_s", "blackouts",
@@ -88,9 +88,9 @@ def look_ahead(
     known = sum(map(len, by_rule.values()))
     looked, room = 0, MOST
     for members in by_rule.values():
-        if room <= 0:
-            break
         found = _together(members, texts, start, end, room, nominal=nominal)
+        if found is None:
+            continue
         room -= sum(len(one.dues) for one in found) + len(members)
         groups += found
         looked += len(members)
@@ -99,14 +99,17 @@ def look_ahead(
 
 def _together(
     members: list[Planned], texts: Mapping[str, str], start: datetime, end: datetime, most: int, *, nominal: bool
-) -> list[Together]:
+) -> list[Together] | None:
+    """None: there are more times than so many."""
     definition = Definition.from_json(members[0].definition)
     try:
         plain = definition.model_copy(update={"jitter_s": 0}) if nominal else definition
         table = planning.timetable_of(plain, "", texts, start)
-        times = table.between(start - table.jitter, end, most)
+        times = table.between(start - table.jitter, end, max(0, most))
     except InvalidInput:  # it is flagged where it is shown
         return []
+    if len(times) >= most:
+        return None
     alone = [one for one in members if table.jitter or one.left is not None or (one.begins and one.begins > start)]
     same = members if not alone else _but(members, alone)
     found = [Together(same, times)] if same and times else []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from console import clock
@@ -12,14 +14,18 @@ from console.actor import Actor
 from console.errors import Conflict, InvalidInput
 from console.schedules import coming, service
 from console.schedules.heat import AT_LEAST, Heat, Peak, heat_of, runs_at
+from console.schedules.models import Schedule
 from console.schedules.outlook import Outlook, look_ahead
 from console.schedules.recurrence import wrong
+from console.schedules.rules import GRACE
 from console.schedules.spread import MAX_MOVED, Move, Stays, Way, digest_of, spread, suggested_window
 
 WINDOW = timedelta(hours=24)
 LONGEST_S = 86_400
 STALE = timedelta(hours=1)
 """So old a plan may be when it is carried out."""
+BEGUN = timedelta(seconds=3)
+"""So long before its time a schedule is left alone."""
 WORST = 5
 """Collisions whose schedules are asked for by name, when there are too many schedules to look at all."""
 
@@ -96,6 +102,7 @@ def apply_spread(session: Session, actor: Actor, wanted: SpreadRequest, digest: 
     plan = plan_spread(session, wanted)
     if plan.digest != digest:
         raise Conflict("Schedules have changed since this plan was made. Look at it again, then decide.")
+    _refuse_begun(session, [move.plan.id for move in plan.moves])
     for move in plan.moves:
         try:
             service.edit_schedule(
@@ -104,6 +111,14 @@ def apply_spread(session: Session, actor: Actor, wanted: SpreadRequest, digest: 
         except InvalidInput as error:
             raise InvalidInput(f"{move.plan.name}: {error.detail}", error.errors) from None
     return sorted(move.plan.name for move in plan.moves)
+
+
+def _refuse_begun(session: Session, ids: Sequence[str]) -> None:
+    """An edit counts from now on: a run that is due in this very moment would be lost."""
+    now = clock.now()
+    begun = select(Schedule.name).where(Schedule.id.in_(ids), Schedule.due_at.between(now - GRACE, now + BEGUN))
+    if name := session.scalar(begun.order_by(Schedule.due_at).limit(1)):
+        raise Conflict(f"{name} is due in this very moment. Try again in some seconds.")
 
 
 def _plans(session: Session, since: datetime, wanted: SpreadRequest) -> coming.Sample:

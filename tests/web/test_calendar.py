@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from console import clock, db
 from console.actor import SYSTEM
@@ -144,6 +144,16 @@ def test_spreading_does_what_its_preview_said_with_versions_and_audit(admin: Bro
         assert len(session.scalars(select(AuditEntry).where(AuditEntry.action == "schedules.edit")).all()) == 11
     again = admin.submit("/schedules/spread", **posted(shown))
     assert again.status_code == 409 and "have changed since this plan was made" in said(again)
+
+
+def test_what_is_due_in_this_very_moment_is_not_moved_away(admin: Browser) -> None:
+    made_together(11)
+    shown = page(admin.get("/schedules/spread"))
+    with db.writing() as session:
+        session.execute(update(Schedule).where(Schedule.name == "together 05").values(due_at=NOW - timedelta(seconds=1)))
+    told = admin.submit("/schedules/spread", **posted(shown))
+    assert told.status_code == 409 and "together 05 is due in this very moment" in said(told)
+    assert all(one.jitter_s == 0 for one in definitions().values())
 
 
 def test_two_who_spread_or_edit_at_once_do_not_overwrite_each_other(admin: Browser) -> None:

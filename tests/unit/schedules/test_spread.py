@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from console.schedules import outlook
 from console.schedules.definition import parse_definition
 from console.schedules.heat import Heat, heat_of
 from console.schedules.outlook import Planned, look_ahead, rule_of
@@ -101,6 +102,16 @@ def test_what_cannot_be_moved_stays_and_says_why() -> None:
     moves, stays = spread(plans, Way.SHIFT, 900)
     assert moves == [spread(plans, Way.SHIFT, 900)[0][0]] and moves[0].plan.id == "id-003"
     assert {one.plan.id for one in stays if "use jitter" in one.why} == {"id-004", "id-005", "id-006"}
+
+
+def test_work_is_bounded_and_what_was_not_looked_at_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlook, "MOST", 1_000)
+    plans = [planned(n, kind="cron", cron=f"*/{n} * * * *") for n in range(1, 10)]
+    found = heat(plans)
+    assert (found.looked, found.total, found.is_complete) == (2, 9, False)
+    assert found.runs == pytest.approx((720 + 240) * 9 / 2, abs=300), "what would be cut off half-way is as if it were not seen"
+    monkeypatch.undo()
+    assert heat([planned(1, kind="every", every=1, unit="seconds")]).buckets[-1].runs == 300
 
 
 def test_so_many_at_once_and_a_window_that_fits() -> None:
