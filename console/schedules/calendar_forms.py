@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,13 +28,12 @@ _DAYS = {DAY: 1, WEEK: 7}
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Which part of the calendar. `hour`: that one alone, run by run. `is_zone_known`: somebody said it."""
+    """Which part of the calendar. `hour`: that one alone, run by run."""
 
     view: str
     day: date
     hour: int | None
     zone: ZoneInfo
-    is_zone_known: bool
     wanted: ScheduleFilter
     today: date
 
@@ -100,14 +99,14 @@ class HeatCell:
 
 def shown_of(given: Mapping[str, str], cookies: Mapping[str, str], now: datetime) -> Shown:
     """What the address asks for; what makes no sense is as if it were not there."""
-    zone = _zone(given.get("zone", "")) or _zone(cookies.get(ZONE_COOKIE, ""))
-    today = now.astimezone(zone or UTC).date()
+    zone = _zone(given.get("zone", "")) or _zone(cookies.get(ZONE_COOKIE, "")) or zone_of("UTC")
+    today = now.astimezone(zone).date()
     view = given.get("view", WEEK)
     hour = given.get("hour", "")
     is_hour = hour.isascii() and hour.isdigit() and len(hour) < 3 and int(hour) < 24
     return Shown(
         DAY if is_hour or view == DAY else WEEK, _day(given.get("day", ""), today), int(hour) if is_hour else None,
-        zone or zone_of("UTC"), zone is not None, _filter(given), today,
+        zone, _filter(given), today,
     )  # fmt: skip
 
 

@@ -308,3 +308,16 @@ def test_without_scripts_a_page_still_works(browser: Browser, console: Console, 
     page.locator("#job-table tbody td.wide a").first.click()
     expect(page.locator("#job")).to_contain_text("Retryable")
     context.close()
+
+
+def test_the_calendar_goes_by_the_clocks_of_whoever_looks(browser: Browser, console: Console, signed_in: Any) -> None:
+    context = opened(browser, signed_in, PHONE, "light", timezone_id="Asia/Tokyo")
+    page = context.new_page()
+    page.goto(f"{console.url}/schedules/calendar")
+    expect(page.locator("#calendar")).to_contain_text("Times of Asia/Tokyo")
+    page.goto(f"{console.url}/schedules/calendar?zone=UTC")
+    expect(page.locator("#calendar")).to_contain_text("Times of UTC")
+    shown = page.locator(".calendar time").first
+    written = shown.get_attribute("datetime") or ""
+    expect(shown).to_have_text(written[11:16])  # the page's script leaves it as the server wrote it
+    context.close()
