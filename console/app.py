@@ -35,6 +35,7 @@ from console.observe import api as observe_api
 from console.overview import views as overview_views
 from console.queues import api as queues_api
 from console.schedules import api as schedules_api
+from console.schedules import blackout_api, blackout_views, calendar_api, calendar_views
 from console.schedules import views as schedules_views
 from console.web import (
     bodies,
@@ -56,13 +57,14 @@ from console.workers import api as workers_api
 API_BLUEPRINTS = (
     jobs_api.blueprint, searches_api.blueprint, logs_api.blueprint, queues_api.blueprint, workers_api.blueprint,
     observe_api.blueprint, files_api.blueprint, failures_api.blueprint, deploys_api.blueprint, actions_api.blueprint,
-    schedules_api.blueprint,
+    schedules_api.blueprint, calendar_api.blueprint, blackout_api.blueprint,
     openapi_view.blueprint,
 )
 PAGE_BLUEPRINTS = (
     search_views.blueprint, jobs_views.blueprint, logs_views.blueprint, dispatch_views.blueprint, files_views.blueprint,
     overview_views.blueprint, health.blueprint, metrics_views.blueprint, failures_views.blueprint,
     deploys_views.blueprint, actions_views.blueprint, schedules_views.blueprint,
+    calendar_views.blueprint, blackout_views.blueprint,
 )
 PLACES = ("overview.index", "jobs.index", "failures.index", "schedules.index", "access.account")
 """The navigation, in its order."""

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "retry": ("console.commands.retry:retry", "Run failed jobs again."),
     "failures": ("console.commands.failures:failures", "Resolve, ignore, assign and note failure groups."),
     "schedules": ("console.commands.schedules:schedules", "List, make and change schedules."),
+    "blackouts": ("console.commands.blackouts:blackouts", "Times at which no schedule fires."),
     "deploys": ("console.commands.deploys:deploys", "Mark which version went live when."),
     "show": ("console.commands.show:show", "Show one job."),
     "reschedule": ("console.commands.reschedule:reschedule", "Change when waiting jobs run."),

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from console import clock, db
-from console.commands import output
+from console.commands import calendar, output
 from console.commands.context import examples, operator, require_database
 from console.errors import InvalidInput
 from console.schedules import files, imports, queries, service
@@ -53,6 +53,10 @@ def _fields(command: Any) -> Any:
 )
 def schedules() -> None:
     """List, make and change schedules, by hand or from a file."""
+
+
+for _more in (calendar.calendar, calendar.heat, calendar.spread):
+    schedules.add_command(_more)
 
 
 @schedules.command("list", epilog=examples("celeriac schedules list --flagged"))

@@ -1,4 +1,4 @@
-"""REST routes of schedules: `/api/v1/schedules…` and `/api/v1/blackouts…`."""
+"""REST routes of schedules: `/api/v1/schedules…`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from console import clock
 from console.access.once import once
 from console.access.rules import Permission
 from console.errors import InvalidInput, NotFound
-from console.schedules import calendars, queries, service
+from console.schedules import queries, service
 from console.schedules.hiding import hide_in_versions, hide_in_view
 from console.schedules.lists import list_schedules
 from console.schedules.queries import ScheduleView
 from console.schedules.schemas import (
     BackfillAnswer,
     BackfillRequest,
-    CalendarAnswer,
-    CalendarList,
-    CalendarRequest,
     ComingList,
     DuplicateRequest,
     Gone,
@@ -209,35 +206,6 @@ def restoration_create(schedule_id: str, ver: str, body: RevRequest) -> Schedule
     if not (ver.isascii() and ver.isdigit() and len(ver) < 9):
         raise NotFound(f"There is no version {ver[:20]!r}.")
     return _ask(service.restore_version, schedule_id, int(ver), rev=body.rev)
-
-
-@blueprint.get("/blackouts")
-@requires(Permission.SCHEDULES_READ)
-@endpoint(answer=CalendarList)
-def blackouts_index() -> CalendarList:
-    """List the calendars of times at which nothing fires."""
-    found = queries.list_calendars(database.session())
-    return CalendarList(data=[CalendarAnswer.model_validate(one) for one in found])
-
-
-@blueprint.put("/blackouts/<name>")
-@requires(Permission.SCHEDULES_EDIT)
-@endpoint(body=CalendarRequest, answer=CalendarAnswer, errors=(409,))
-def blackouts_update(name: str, body: CalendarRequest) -> CalendarAnswer:
-    """Keep a calendar of blackouts under a name. Schedules that keep to it are planned anew."""
-    with database.transaction() as session:
-        calendars.save_calendar(session, current_actor(), name, body.text, rev=body.rev)
-        return CalendarAnswer.model_validate(queries.get_calendar(session, name))
-
-
-@blueprint.delete("/blackouts/<name>")
-@requires(Permission.SCHEDULES_EDIT)
-@endpoint(answer=Gone, errors=(409,))
-def blackouts_destroy(name: str) -> Gone:
-    """Delete a calendar that no schedule keeps to."""
-    with database.transaction() as session:
-        calendars.delete_calendar(session, current_actor(), name)
-    return Gone(name=name)
 
 
 def _run(schedule_id: str, session: Session) -> tuple[int, Output]:

@@ -7,19 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from icalendar import Calendar
-
-from console.errors import InvalidInput
-from console.schedules.calendar_rule import CalendarRule
+from console.schedules.ical import spans_of
 from console.schedules.recurrence import instant_of, wrong, zone_of
 
 MAX_TEXT = 500_000
 MAX_SPANS = 5_000
-BACK, AHEAD = timedelta(days=400), timedelta(days=366 * 5)
-"""So far from its change repeated events of a calendar are worked out."""
 _DAY = timedelta(days=1)
 
 
@@ -58,7 +52,7 @@ def _spans(text: str, zone: ZoneInfo, around: datetime) -> list[tuple[datetime, 
         raise wrong("text", f"Use at most {MAX_TEXT:,} characters.")
     is_calendar = text.lstrip().upper().startswith("BEGIN:VCALENDAR")
     found: list[tuple[datetime, datetime]] = []
-    for span in _of_calendar(text, zone, around) if is_calendar else _of_lines(text, zone):
+    for span in spans_of(text, zone, around) if is_calendar else _of_lines(text, zone):
         found.append(span)
         if len(found) > MAX_SPANS:
             raise wrong("text", f"Use at most {MAX_SPANS:,} dates or events.")
@@ -96,59 +90,3 @@ def _midnight(at: date | datetime, *, ends: bool = False) -> datetime:
     if isinstance(at, datetime):
         return at.replace(tzinfo=None)
     return datetime(at.year, at.month, at.day) + (_DAY if ends else timedelta())  # noqa: DTZ001  on the wall clock
-
-
-def _of_calendar(text: str, zone: ZoneInfo, around: datetime) -> Iterator[tuple[datetime, datetime]]:
-    try:
-        events = list(Calendar.from_ical(text).walk("VEVENT"))
-    except (ValueError, KeyError, IndexError) as error:
-        raise wrong("text", f"The iCalendar text cannot be read: {str(error)[:200]}.") from None
-    for event in events:
-        try:
-            start, length = _times(event, zone)
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            name = str(event.get("SUMMARY", ""))[:60]
-            raise wrong("text", f"The event {name!r} has no times that can be read: {str(error)[:100]}.") from None
-        yield start, start + length
-        yield from _repeated(event, start, length, zone, around)
-
-
-def _times(event: Any, zone: ZoneInfo) -> tuple[datetime, timedelta]:
-    start = event["DTSTART"].dt
-    end = event["DTEND"].dt if "DTEND" in event else None
-    if end is None:
-        length = event["DURATION"].dt if "DURATION" in event else timedelta() if isinstance(start, datetime) else _DAY
-        end = start + length
-    began = _instant(start, zone)
-    return began, max(timedelta(), _instant(end, zone) - began)
-
-
-def _instant(at: date | datetime, zone: ZoneInfo) -> datetime:
-    if isinstance(at, datetime) and at.tzinfo is not None:
-        return at.astimezone(zone_of("UTC"))
-    return instant_of(_midnight(at), zone)
-
-
-def _repeated(
-    event: Any, start: datetime, length: timedelta, zone: ZoneInfo, around: datetime
-) -> Iterator[tuple[datetime, datetime]]:
-    rule = event.get("RRULE")
-    if rule is None:
-        return
-    text, count = _without_count(rule.to_ical().decode())
-    recurrence = CalendarRule(text, zone, start)
-    at: datetime | None = start if count else max(start, around - BACK)
-    for _ in range((count or MAX_SPANS + 1) - 1):
-        try:
-            at = recurrence.after(at) if at else None
-        except InvalidInput as error:
-            raise wrong("text", error.detail) from None
-        if at is None or at > around + AHEAD:
-            return
-        yield at, at + length
-
-
-def _without_count(text: str) -> tuple[str, int]:
-    parts = text.split(";")
-    [count] = [part[6:] for part in parts if part.upper().startswith("COUNT=")] or ["0"]
-    return ";".join(part for part in parts if not part.upper().startswith("COUNT=")), int(count)

@@ -45,8 +45,9 @@ _SPECIAL = (*TIMES, *WORDS, PREFIX, ARGS)
 def filter_of(given: Mapping[str, str]) -> ScheduleFilter:
     """Which schedules the list shows; a state that does not exist is none."""
     state = given.get("state", "")
+    text = "".join(letter for letter in given.get("q", "").strip()[:200] if letter.isprintable())
     return ScheduleFilter(
-        given.get("q", "").strip()[:200], state if state in planning.STATES else "", "", given.get("flagged") == "1"
+        text, state if state in planning.STATES else "", "", given.get("flagged") == "1"
     )
 
 

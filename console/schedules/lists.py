@@ -7,16 +7,18 @@ names until the page is full, and of what it finds at most `MOST_LOOKED_AT` are 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from console import clock
 from console.schedules import planning
 from console.schedules.models import Schedule, ScheduleSearch
 from console.schedules.queries import ScheduleView, view_of
-from console.schedules.trouble import flagged, late
+from console.schedules.trouble import any_sign, flagged, late
 
+SelectT = TypeVar("SelectT", bound=Select[*tuple[Any, ...]])
 MOST_LOOKED_AT = 1_000
 MOST_COUNTED = 2_000
 
@@ -63,6 +65,19 @@ def list_schedules(
     return shown, shown[-1].name if len(rows) > limit else following
 
 
+def matching(query: SelectT, wanted: ScheduleFilter) -> SelectT:
+    """A query that looks at schedules anyway, of those that fit."""
+    if wanted.state:
+        query = query.where(Schedule.state == wanted.state)
+    if wanted.type:
+        query = query.where(Schedule.type == wanted.type)
+    if wanted.text:
+        query = query.where(Schedule.id.in_(select(ScheduleSearch.schedule_id).where(_has(wanted.text))))
+    if wanted.flagged:
+        query = query.where(any_sign(clock.now()))
+    return query
+
+
 def counts_up_to(session: Session, most: int = MOST_COUNTED) -> dict[str, int]:
     """As `queries.counts`, but no further than to one more than `most`: a page that says "2,000+" costs little."""
     wanted = {state: [Schedule.state == state] for state in planning.STATES}
@@ -78,10 +93,13 @@ def counts_up_to(session: Session, most: int = MOST_COUNTED) -> dict[str, int]:
 def _matching(session: Session, wanted: ScheduleFilter, after: str | None, limit: int) -> tuple[list[str], str | None]:
     """The ids of those that the text is in, in the order of names, and the name to go on after when there are more."""
     most = limit + 1 if wanted.is_only_text else max(limit + 1, MOST_LOOKED_AT)
-    has_it = ScheduleSearch.text.contains(wanted.text.lower(), autoescape=True)
-    query = select(ScheduleSearch.schedule_id, ScheduleSearch.name).where(has_it)
+    query = select(ScheduleSearch.schedule_id, ScheduleSearch.name).where(_has(wanted.text))
     if after is not None:
         query = query.where(ScheduleSearch.name > after)
     found = session.execute(query.order_by(ScheduleSearch.name).limit(most)).all()
     is_all = wanted.is_only_text or len(found) < most
     return [row.schedule_id for row in found], None if is_all else found[-1].name
+
+
+def _has(text: str) -> ColumnElement[bool]:
+    return ScheduleSearch.text.contains(text.lower(), autoescape=True)

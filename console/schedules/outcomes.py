@@ -45,7 +45,12 @@ def outcome_of(fire: Fire, *, watched: bool = False) -> Outcome:
     """How its job stands; without one, what became of the time. `watched`: one that ended too late is overdue."""
     if watched and fire.overdue and fire.job_state not in (State.FAILED, State.RETRYABLE):
         return _OVERDUE
-    return _OF_JOB[fire.job_state] if fire.job_state else _OF_TIME[fire.state]
+    return outcome_of_states(fire.state, fire.job_state)
+
+
+def outcome_of_states(state: str, job_state: State | None) -> Outcome:
+    """The same of a time's own state and that of its job."""
+    return _OF_JOB[job_state] if job_state else _OF_TIME[state]
 
 
 def summed(fires: Sequence[Fire], *, only_bad: bool = False) -> str:

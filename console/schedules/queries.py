@@ -179,7 +179,7 @@ def list_fires(
     session: Session, schedule_id: str, before: datetime | None = None, limit: int = 50
 ) -> tuple[list[Fire], datetime | None]:
     """What a schedule did, newest first, and the time that the next page lies before."""
-    query = _FIRES.where(ScheduleFire.schedule_id == schedule_id).order_by(ScheduleFire.nominal_at.desc())
+    query = FIRES.where(ScheduleFire.schedule_id == schedule_id).order_by(ScheduleFire.nominal_at.desc())
     if before is not None:
         query = query.where(ScheduleFire.nominal_at < before)
     rows = session.execute(query.limit(limit + 1)).all()
@@ -203,7 +203,7 @@ def _last_of(schedules: int, each: int) -> CompoundSelect[Any]:
     """The query for so many schedules, made once: there is a part for each of them, newest first."""
     parts = [
         select(
-            _FIRES.where(ScheduleFire.schedule_id == bindparam(f"s{place}"))
+            FIRES.where(ScheduleFire.schedule_id == bindparam(f"s{place}"))
             .order_by(ScheduleFire.nominal_at.desc()).limit(each).subquery(f"f{place}")
         )
         for place in range(schedules)
@@ -225,14 +225,14 @@ def usual_of_each(
 
 def past_fires(session: Session, start: datetime, end: datetime, limit: int = MAX_COMING) -> list[Fire]:
     """What all schedules did in a window, for the calendar; newest first."""
-    within = _FIRES.where(ScheduleFire.nominal_at >= start, ScheduleFire.nominal_at < end)
+    within = FIRES.where(ScheduleFire.nominal_at >= start, ScheduleFire.nominal_at < end)
     rows = session.execute(within.order_by(ScheduleFire.nominal_at.desc()).limit(limit))
     return [fire_of(row) for row in rows]
 
 
 def fire_of_job(session: Session, job_id: str) -> Fire | None:
     """The time of a schedule that made this job; None: no schedule did."""
-    row = session.execute(_FIRES.where(ScheduleFire.job_id == job_id)).first()
+    row = session.execute(FIRES.where(ScheduleFire.job_id == job_id)).first()
     return fire_of(row) if row else None
 
 
@@ -272,16 +272,6 @@ def _coming(session: Session, rows: Sequence[Schedule], start: datetime, end: da
         make = partial(Coming, row.id, row.name, row.type)
         found.append(map(make, timetable.each(max(start, now) - TICK, end)))
     return found
-
-
-def heat(session: Session, now: datetime, hours: int = 24, step_s: int = 300) -> tuple[dict[datetime, int], bool]:
-    """How many runs begin in each step of the coming hours, steps without any left out; and whether that is all."""
-    window = coming_runs(session, now, now + timedelta(hours=hours), limit=20_000)
-    found: dict[datetime, int] = {}
-    for one in window.runs:
-        at = clock.from_ms(clock.to_ms(one.run.due_at) // (step_s * 1_000) * step_s * 1_000)
-        found[at] = found.get(at, 0) + 1
-    return found, window.is_complete
 
 
 def preview(session: Session, definition: Definition, limit: int = 10) -> list[Run]:
@@ -342,8 +332,8 @@ def view_of(row: Schedule) -> ScheduleView:
 
 
 def fire_of(row: Any) -> Fire:
-    """A row of `_FIRES` as it is shown."""
-    told = list(row)
+    """A row of `FIRES` as it is shown; what is selected beside that stands behind it."""
+    told = list(row)[: len(Fire.__slots__)]
     told[_STATE] = State(row.job_state) if row.job_state else None
     return Fire(*told)
 
@@ -365,7 +355,7 @@ def _ran(session: Session, schedule_id: str, wanted: Backfill) -> set[datetime]:
 _OTHERWISE = ("definition", "words", "next_at", "late", "troubled")
 _STATE = Fire.__slots__.index("job_state")
 _BY_STATE = select(Schedule.state, func.count()).group_by(Schedule.state)
-_FIRES = select(
+FIRES = select(
     *(getattr(ScheduleFire, name) for name in Fire.__slots__ if name not in ("job_state", "runtime_ms")),
     JobStatus.state.label("job_state"),
     JobStatus.runtime_ms,

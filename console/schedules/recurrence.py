@@ -7,7 +7,8 @@ first pass. What has a star for minutes or hours, and intervals, go on in absolu
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -77,6 +78,11 @@ class Every:
         steps = max(0, (to_ms(at) - self._anchor) // self._ms + 1)
         return from_ms(self._anchor + steps * self._ms)
 
+    def between(self, start: datetime, end: datetime) -> Iterator[int]:
+        """Its times as milliseconds, start ≤ time < end."""
+        steps = max(0, -((self._anchor - to_ms(start)) // self._ms))
+        return iter(range(self._anchor + steps * self._ms, to_ms(end), self._ms))
+
 
 class Once:
     """At one time."""
@@ -122,6 +128,28 @@ class Cron:
             tomorrow = found.astimezone(self._zone).replace(tzinfo=None, hour=0, minute=0, second=0) + timedelta(days=1)
             at = max(found, instant_of(tomorrow, self._zone) - TICK)
         return None
+
+    def between(self, start: datetime, end: datetime) -> Iterator[int] | None:
+        """Its times as milliseconds, start ≤ time < end, much quicker than one by one.
+
+        None: the clocks are changed around there.
+        """
+        offset = start.astimezone(self._zone).utcoffset() or timedelta()
+        days = [start + timedelta(days=n) for n in range(-1, (end - start).days + 3)]
+        if any(day.astimezone(self._zone).utcoffset() != offset for day in days):
+            return None
+        return self._of_days([(day + offset).date() for day in days], to_ms(start), to_ms(end), offset)
+
+    def _of_days(self, days: Sequence[date], start: int, end: int, offset: timedelta) -> Iterator[int]:
+        sim = self._parse(datetime(2000, 1, 1, tzinfo=UTC))
+        of_day = [
+            (hour * 3_600 + minute * 60 + second) * 1_000
+            for hour in sorted(sim.hours) for minute in sorted(sim.minutes) for second in sorted(sim.seconds)
+        ]  # fmt: skip
+        for day in days:
+            if day.month in sim.months and sim.match_day(day) and (self._days is None or self._days.match_dow(day)):
+                midnight = to_ms(datetime(day.year, day.month, day.day, tzinfo=UTC) - offset)
+                yield from (at for ms in of_day if start <= (at := midnight + ms) < end)
 
     def _next(self, at: datetime) -> datetime | None:
         """The library is asked on the wall clock only: it steps by hours; some clocks change by half of one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -66,6 +66,11 @@ class Timetable:
         self._to = definition.ends_at.astimezone(UTC) if definition.ends_at else None
         self._jitter_ms, self._key, self._blackouts = definition.jitter_s * 1_000, key, blackouts
 
+    @property
+    def jitter(self) -> timedelta:
+        """It is due so much later at most."""
+        return timedelta(milliseconds=self._jitter_ms)
+
     def after(self, at: datetime) -> datetime | None:
         """The first time later than this one, outside blackouts and within the bounds; None: never again."""
         at = max(at, self._from - TICK)
@@ -84,11 +89,8 @@ class Timetable:
         if not self._jitter_ms:
             return nominal
         following = self._rule.after(nominal)
-        most = self._jitter_ms
-        if following is not None:
-            most = min(most, (following - nominal) // timedelta(milliseconds=1) - 1)
-        seed = hashlib.sha256(f"{self._key}:{to_ms(nominal)}".encode()).digest()
-        return from_ms(to_ms(nominal) + int.from_bytes(seed[:8]) % (max(0, most) + 1))
+        at = to_ms(nominal)
+        return from_ms(at + jitter_of(self._key, at, self._jitter_ms, None if following is None else to_ms(following)))
 
     def each(self, after: datetime, until: datetime | None = None) -> Iterator[Run]:
         """Run after run, as long as somebody asks for more."""
@@ -96,6 +98,31 @@ class Timetable:
         while at is not None and (until is None or at < until):
             yield Run(at, self.due(at), at.astimezone(self.zone), mark_of(at, self.zone))
             at = self.after(at)
+
+    def between(self, start: datetime, end: datetime, most: int) -> list[int]:
+        """Its times as milliseconds, start ≤ time < end, the first so many; as `after` finds them, but all at once."""
+        start, end = max(start, self._from), end if self._to is None else min(end, self._to + TICK)
+        quick = self._rule.between(start, end) if isinstance(self._rule, Cron | Every) and start < end else None
+        if quick is None:
+            return [to_ms(run.nominal_at) for run in self.runs(start - TICK, most, end)] if start < end else []
+        if self._blackouts.spans:
+            quick = (at for at in quick if self._blackouts.end_of(from_ms(at)) is None)
+        return list(islice(quick, most))
+
+    def jittered(self, times: Sequence[int], key: str) -> list[int]:
+        """When these times, one after the other, are due for the schedule of that key."""
+        if not self._jitter_ms or not times:
+            return list(times)
+        raw = [*times[1:], None]  # a time in a blackout would have followed sooner: such a jitter is asked for exactly
+        if self._blackouts.spans or isinstance(self._rule, Once):
+            raw = [self._following(at) for at in times]
+        else:
+            raw[-1] = self._following(times[-1])
+        return [at + jitter_of(key, at, self._jitter_ms, after) for at, after in zip(times, raw, strict=True)]
+
+    def _following(self, at: int) -> int | None:
+        found = self._rule.after(from_ms(at))
+        return None if found is None else to_ms(found)
 
     def runs(self, after: datetime, limit: int, until: datetime | None = None) -> list[Run]:
         """The next runs, at most so many."""
@@ -166,6 +193,14 @@ def _cron(text: str, zone: str, is_and: bool) -> Cron:
 @lru_cache(maxsize=1_024)
 def _calendar(text: str, zone: str, anchor: datetime) -> CalendarRule:
     return CalendarRule(text, zone_of(zone), anchor)
+
+
+def jitter_of(key: str, nominal: int, most: int, following: int | None) -> int:
+    """So many milliseconds later it is due: always as many for the same key and time, and before the next time."""
+    if following is not None:
+        most = min(most, following - nominal - 1)
+    seed = hashlib.sha256(f"{key}:{nominal}".encode()).digest()
+    return int.from_bytes(seed[:8]) % (max(0, most) + 1)
 
 
 def mark_of(at: datetime, zone: ZoneInfo) -> str:

@@ -221,6 +221,37 @@ class CalendarRequest(Input):
 
     text: Annotated[str, Field(max_length=500_000)]
     rev: Rev = None
+    add: Annotated[
+        list[Annotated[str, Field(max_length=200)]],
+        Field(default_factory=list, max_length=100, description="Schedules that keep to it from now on."),
+    ]
+
+
+class CalendarRemoval(Input):
+    """What to do with those that keep to it."""
+
+    detach: Annotated[bool, Field(description="Take it out of them; else it cannot go while one does.")] = False
+
+
+class AffectedAnswer(Output):
+    """What a calendar does to a schedule in the coming year."""
+
+    schedule_id: str
+    name: str
+    gone: int = Field(description="Runs that fall away.")
+    back: int = Field(description="Runs that come back.")
+    first: Instant | None = Field(description="The first of either.")
+    is_exact: bool = Field(description="False: at least so many.")
+
+
+class CalendarEffect(Output):
+    """What a calendar would do."""
+
+    ahead: int = Field(description="Blackouts of the coming year.")
+    gone: int
+    back: int
+    users: int = Field(description="Schedules that keep to it; at most 100 are looked at.")
+    affected: list[AffectedAnswer]
 
 
 class CalendarAnswer(Output):

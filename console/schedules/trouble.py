@@ -25,12 +25,20 @@ def flagged(session: Session, now: datetime) -> ColumnElement[bool]:
 
     By their ids while these are few, each sign along its index; else there is one on every page anyway.
     """
-    troubled = and_(Schedule.trouble_at.is_not(None), Schedule.trouble_at > now - TROUBLED_FOR)
-    signs = (late(now), Schedule.problem != literal_column("''"), troubled)
-    found = [session.scalars(select(Schedule.id).where(sign).limit(MAX_FLAGGED + 1)).all() for sign in signs]
+    found = [session.scalars(select(Schedule.id).where(sign).limit(MAX_FLAGGED + 1)).all() for sign in _signs(now)]
     if any(len(some) > MAX_FLAGGED for some in found):
-        return or_(*signs)
+        return any_sign(now)
     return Schedule.id.in_({one for some in found for one in some})
+
+
+def any_sign(now: datetime) -> ColumnElement[bool]:
+    """The same, of schedules that are looked at anyway."""
+    return or_(*_signs(now))
+
+
+def _signs(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    troubled = and_(Schedule.trouble_at.is_not(None), Schedule.trouble_at > now - TROUBLED_FOR)
+    return late(now), Schedule.problem != literal_column("''"), troubled
 
 
 def missed_since(session: Session, since: datetime) -> int:

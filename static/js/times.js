@@ -18,6 +18,7 @@ function relative(at) {
 }
 
 function write(element) {
+  if (element.dataset.time === "kept") return; // written in the zone that the page names
   const at = new Date(element.dateTime);
   if (Number.isNaN(at.getTime())) return;
   const absolute = ABSOLUTE.format(at);
@@ -32,6 +33,17 @@ export function writeTimes(root = document) {
   for (const element of root.querySelectorAll("time[datetime]")) write(element);
 }
 
+/** Tells pages that are made of days in which zone their person is; one that was made for another is asked for again. */
+function tellZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const said = `zone=${zone}`;
+  if (!zone || document.cookie.split("; ").includes(said)) return;
+  document.cookie = `${said}; path=/; max-age=31536000; samesite=lax`;
+  const stays = new URLSearchParams(location.search).get("zone");
+  if (document.querySelector("[data-zone-wanted]") && !stays && document.cookie.includes(said)) location.reload();
+}
+
+tellZone();
 writeTimes();
 setInterval(() => {
   if (!document.hidden) writeTimes();

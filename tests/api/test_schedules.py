@@ -76,6 +76,14 @@ def test_a_blackout_moves_the_next_time_and_cannot_go_while_it_is_used(admin: Pr
     assert admin.get("/schedules/hourly").json["next_at"] > before
     problem(admin("PUT", "/blackouts/inventory", json={"text": today, "rev": 0}), 409)
     assert "hourly keeps to" in problem(admin("DELETE", "/blackouts/inventory"), 409)["detail"]
+    estimate = admin.post("/blackouts/inventory/estimate", json={"text": "2020-01-01"}).json
+    assert estimate["gone"] == 0 and 24 <= estimate["back"] <= 48 and estimate["affected"][0]["name"] == "hourly"
+    assert admin.post("/blackouts/new/estimate", json={"text": today, "add": ["hourly"]}).json["users"] == 1
+    assert admin.get("/blackouts/inventory").json["rev"] == 1
+    assert admin("PUT", "/blackouts/new", json={"text": "2020-01-02", "add": ["hourly"]}).status_code == 200
+    assert admin.get("/schedules/hourly").json["definition"]["blackouts"] == ["inventory", "new"]
+    assert admin("DELETE", "/blackouts/inventory?detach=true").json == {"name": "inventory"}
+    assert admin.get("/schedules/hourly").json["next_at"] == before
 
 
 def test_support_looks_and_changes_nothing(admin: Program, support: Program) -> None:

@@ -41,6 +41,15 @@ def logging_job(console: Console) -> str:
     return console.run("dispatch", "demo.log", "--payload", '{"lines": 60, "seconds_each": 0.2}')
 
 
+@pytest.fixture(scope="module")
+def a_calendar(console: Console) -> str:
+    """Of blackouts, kept to by a schedule; both with long names."""
+    name = "unbreakable" * 7
+    console.run("schedules", "create", "unbreakable" * 18, "--type", "demo.noop", "--cron", "0 9 * * *", "--timezone", "Europe/Berlin")
+    console.run("blackouts", "set", name, "--date", "2020-12-24..2999-01-01", "--date", "2026-01-02T06:00..2026-01-02T18:00", "--schedule", "unbreakable" * 18)
+    return name
+
+
 def group_of(console: Console) -> str:
     """The group of the job that failed with words nobody can break."""
     groups = json.loads(console.run("failed", "--group", "--json"))["data"]
@@ -51,7 +60,7 @@ def group_of(console: Console) -> str:
 @pytest.mark.parametrize("width", [PHONE, LAPTOP])
 def test_every_page_is_accessible_and_fits(
     browser: Browser, console: Console, signed_in: Any, failed_job: str, an_action: str, waiting_job: str, done_job: str,
-    logging_job: str, width: int, theme: str,
+    logging_job: str, a_calendar: str, width: int, theme: str,
 ) -> None:
     addresses = (
         "/", "/jobs", "/jobs?state=FAILED", "/jobs?text=nothing-has-this", "/jobs?q=error:x*+-tag:no+after:2h", "/jobs?q=quue:x",
@@ -63,7 +72,9 @@ def test_every_page_is_accessible_and_fits(
         f"/jobs/{logging_job}", f"/jobs/{logging_job}/logs?log_level=WARNING",
         "/schedules", "/schedules?q=nothing-has-this", "/schedules/new", "/schedules/new?type=demo.charge_order", "/jobs/new?type=demo.charge_order",
         f"/schedules/{BUILT_IN}", f"/schedules/{BUILT_IN}/edit",
-        f"/schedules/{BUILT_IN}/backfill",
+        f"/schedules/{BUILT_IN}/backfill", "/schedules/calendar", "/schedules/calendar?view=day", "/schedules/calendar?q=nothing-has-this",
+        "/schedules/blackouts", "/schedules/blackouts/new", f"/schedules/blackout/{a_calendar}", f"/schedules/blackout/{a_calendar}/edit",
+        "/schedules/calendar?hour=5", "/schedules/heat", "/schedules/heat?at_least=1", "/schedules/spread", "/schedules/spread?at_least=2&way=shift",
     )
     context = opened(browser, signed_in, width, theme, bypass_csp=True)
     page = context.new_page()
@@ -297,4 +308,17 @@ def test_without_scripts_a_page_still_works(browser: Browser, console: Console, 
     page.goto(f"{console.url}/jobs?state=FAILED")
     page.locator("#job-table tbody td.wide a").first.click()
     expect(page.locator("#job")).to_contain_text("Retryable")
+    context.close()
+
+
+def test_the_calendar_goes_by_the_clocks_of_whoever_looks(browser: Browser, console: Console, signed_in: Any) -> None:
+    context = opened(browser, signed_in, PHONE, "light", timezone_id="Asia/Tokyo")
+    page = context.new_page()
+    page.goto(f"{console.url}/schedules/calendar")
+    expect(page.locator("#calendar")).to_contain_text("Times of Asia/Tokyo")
+    page.goto(f"{console.url}/schedules/calendar?zone=UTC")
+    expect(page.locator("#calendar")).to_contain_text("Times of UTC")
+    shown = page.locator(".calendar time").first
+    written = shown.get_attribute("datetime") or ""
+    expect(shown).to_have_text(written[11:16])  # the page's script leaves it as the server wrote it
     context.close()

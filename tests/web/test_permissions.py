@@ -46,6 +46,9 @@ PAGES = {
     "schedules.pause_create": ADMIN, "schedules.resumption_create": ADMIN, "schedules.runs_create": ADMIN,
     "schedules.duplicates_create": ADMIN, "schedules.destroy": ADMIN, "schedules.restoration_create": ADMIN,
     "schedules.backfill_new": ADMIN, "schedules.backfill_create": ADMIN,
+    "calendar.index": STAFF, "calendar.heat_show": STAFF, "calendar.spread_new": STAFF, "calendar.spread_create": ADMIN,
+    "blackouts.index": STAFF, "blackouts.show": STAFF, "blackouts.new": ADMIN, "blackouts.create": ADMIN, "blackouts.edit": ADMIN,
+    "blackouts.update": ADMIN, "blackouts.destroy": ADMIN, "blackouts.preview_create": ADMIN,
     "dispatch.new": ADMIN, "dispatch.create": ADMIN, "files.index": STAFF,
 }
 API = {
@@ -72,8 +75,10 @@ API = {
     "schedules_api.pause_create": ADMIN, "schedules_api.resumption_create": ADMIN, "schedules_api.runs_create": ADMIN,
     "schedules_api.backfills_estimate": ADMIN, "schedules_api.backfills_create": ADMIN,
     "schedules_api.duplicates_create": ADMIN, "schedules_api.restoration_create": ADMIN,
-    "schedules_api.blackouts_index": STAFF, "schedules_api.blackouts_update": ADMIN,
-    "schedules_api.blackouts_destroy": ADMIN,
+    "blackouts_api.index": STAFF, "blackouts_api.show": STAFF, "blackouts_api.estimate": STAFF, "blackouts_api.update": ADMIN,
+    "blackouts_api.destroy": ADMIN,
+    "calendar_api.index": STAFF, "calendar_api.heat_show": STAFF, "calendar_api.spread_estimate": STAFF,
+    "calendar_api.spread_create": ADMIN,
     "workers_api.index": STAFF, "metrics.index": ADMIN,
     "actions_api.index": STAFF, "actions_api.create": STAFF, "actions_api.estimates_create": STAFF,
     "actions_api.show": STAFF, "actions_api.pause_create": STAFF, "actions_api.resumption_create": STAFF,
@@ -88,7 +93,7 @@ def routes(app: Flask) -> Iterator[tuple[Rule, str, str]]:
         path = rule.rule.replace("<path:job_id>", "no-such-job").replace("<path:filename>", "css/app.css")
         path = path.replace("<search_id>", "no-such-search").replace("<fingerprint>", "0" * 16).replace("<place>", "0.1")
         path = path.replace("<deploy_id>", "no-such-deploy").replace("<action_id>", "no-such-action")
-        path = path.replace("<schedule_id>", "no-such-schedule").replace("<ver>", "1").replace("<name>", "no-such-name")
+        path = path.replace("<schedule_id>", "no-such-schedule").replace("<ver>", "1").replace("<name>", "no-such-name").replace("<path:name>", "no-such-name")
         assert "<" not in path, f"{rule.rule}: say here what stands for its variable"
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             yield rule, method, path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ schedules:
 
 def run(*words: str, fails: int = 0) -> str:
     done = CliRunner().invoke(main, ["schedules", *words])
+    assert done.exit_code == fails, done.output
+    return done.output
+
+
+def blackouts(*words: str, fails: int = 0) -> str:
+    done = CliRunner().invoke(main, ["blackouts", *words])
     assert done.exit_code == fails, done.output
     return done.output
 
@@ -86,3 +93,36 @@ def test_by_hand(file: Path) -> None:
     assert "Deleted often" in run("delete", "often")
     for wrong in (("--every", "1x"), ("--cron", "* *"), ("--payload", "{"), ("--at", "noon"), ("--every", "1h", "--cron", "@daily")):
         run("create", "x", "--type", "demo.noop", *wrong, fails=2)
+
+
+def test_what_comes_and_what_collides_and_is_spread() -> None:
+    for n in range(11):
+        run("create", f"s{n:02}", "--type", "demo.noop", "--cron", "0 * * * *")
+    assert "s10" in run("calendar", "--text", "s1", "--timezone", "Asia/Kolkata")
+    hours = json.loads(run("calendar", "--json", "--days", "2", "--from", "2026-01-01"))["data"]
+    assert len(hours) == 48 and hours[0]["start"] == "2026-01-01T00:00:00.000Z"
+    assert "11 in one second: s00, s01, s02" in run("heat")
+    assert json.loads(run("heat", "--json"))["peak"]["second"] == 11
+    assert "jitter_s: 0 → 60" in run("spread") and "add --apply" in run("spread")
+    at = json.loads(run("heat", "--json"))["collisions"][0]["at"]
+    assert "Spread 10 schedules." in run("spread", "--way", "shift", "--over", "3600", "--at", at, "--apply")
+    assert run("spread") == "Nothing to spread.\n"
+    assert "is no time" in run("spread", "--at", "soon", fails=2)
+
+
+def test_blackouts_are_kept_tried_first_and_taken_out(tmp_path: Path) -> None:
+    run("create", "nightly", "--type", "demo.noop", "--cron", "0 9 * * *")
+    calendar = tmp_path / "h.ics"
+    calendar.write_text("BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:1\nDTSTART;VALUE=DATE:20200102\nRRULE:FREQ=YEARLY\nEND:VEVENT\nEND:VCALENDAR\n")
+    tried = blackouts("set", "holidays", str(calendar), "--schedule", "nightly", "--dry-run")
+    assert "1 run fall away" in tried and "nightly: -1 +0" in tried and "no calendar" in blackouts("list")
+    assert json.loads(blackouts("set", "holidays", str(calendar), "--schedule", "nightly", "--json"))["gone"] == 1
+    assert json.loads(blackouts("list", "--json"))["data"][0]["users"] == 1
+    assert json.loads(blackouts("show", "holidays", "--json"))["effect"]["affected"][0]["name"] == "nightly"
+    assert "not in holidays" in run("list")
+    assert "keeps to this calendar" in blackouts("delete", "holidays", fails=3)
+    blackouts("delete", "holidays", "--detach")
+    assert "not in holidays" not in run("list")
+    blackouts("set", "x", fails=2)
+    assert "There is no schedule" in blackouts("set", "x", "--date", "2026-12-25", "--schedule", "nobody", fails=2)
+    assert "Line 1" in blackouts("set", "x", "--date", "soon", fails=2)

@@ -17,7 +17,7 @@ from console.actor import SYSTEM
 from console.errors import Conflict, InvalidInput
 from console.jobs.models import JobStatus
 from console.jobs.rules import State
-from console.schedules import engine, queries, service, trouble
+from console.schedules import coming, engine, queries, service, trouble
 from console.schedules.definition import parse_definition
 from console.schedules.lists import ScheduleFilter, list_schedules
 from console.schedules.models import Schedule, ScheduleFire
@@ -224,7 +224,7 @@ def test_who_looked_at_an_older_state_changes_nothing() -> None:
         assert queries.last_fires(session, [one]) == {one: []}
         assert queries.counts(session)["active"] == 1
         week = clock.now() + timedelta(days=7)
-        assert queries.heat(session, clock.now()) == ({}, True)
+        assert coming.heat(session, clock.now()).hottest == 0
         assert queries.coming_runs(session, clock.now(), week) == queries.Window([], True)
         century = clock.now() + timedelta(days=36_525)
         assert len(queries.coming_runs(session, clock.now(), century, limit=30).runs) == 30
@@ -247,10 +247,10 @@ def test_coming_runs_of_several_come_in_order_and_say_when_there_are_more() -> N
     make("b", kind="cron", cron="5-59/10 * * * *", anchor=None)
     with db.reading() as session:
         window = queries.coming_runs(session, clock.now(), clock.now() + timedelta(days=1), limit=6)
-        steps, is_all = queries.heat(session, clock.now())
+        heat = coming.heat(session, clock.now())
     times = [one.run.nominal_at for one in window.runs]
     assert times == sorted(times) and {one.name for one in window.runs} == {"a", "b"} and not window.is_complete
-    assert is_all and sum(steps.values()) == 288
+    assert heat.is_complete and heat.runs == 288 and heat.hottest == 1
 
 
 def test_what_never_fires_is_refused() -> None:
