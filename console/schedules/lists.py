@@ -16,7 +16,7 @@ from console.schedules import planning
 from console.schedules.models import Schedule, ScheduleSearch
 from console.schedules.queries import LATE_AFTER, ScheduleView, view_of
 
-MOST_LOOKED_AT = 1_000
+MOST_LOOKED_AT = 500
 MOST_COUNTED = 2_000
 
 
