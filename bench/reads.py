@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 import click
 
 from bench.frame import fill, machine, sites, web
+from bench.frame.schedules import fill_schedules
 from bench.frame.timing import Figures, note, percentile, timed
 from console import db
 from console import redis as valkey
@@ -53,6 +54,12 @@ PAGES = {
     "failures": "/failures",
     "failures_most": "/failures?state=all&sort=count",
     "matrix": "/failures/matrix",
+    "schedules": "/schedules",
+    "schedules_search": "/schedules?q=invoice",
+    "schedules_search_rare": "/schedules?q=04217",
+    "schedules_search_none": "/schedules?q=nothing-has-this-text",
+    "schedules_search_paused": "/schedules?q=report&state=paused",
+    "schedules_flagged": "/schedules?flagged=1",
     "complete_type": "/jobs/completions?q=type:t",
     "complete_error": "/jobs/completions?q=error:",
     "complete_args": "/jobs/completions?q=type:shop.task_3+args.",
@@ -63,6 +70,7 @@ LISTS = {
     "api_jobs_queue": "/api/v1/jobs?queue=emails&limit=100",
     "api_failures": "/api/v1/failures?limit=100",
     "api_matrix": "/api/v1/failures/matrix",
+    "api_schedules": "/api/v1/schedules?limit=100",
     "api_queues": "/api/v1/queues",
     "api_workers": "/api/v1/workers",
 }
@@ -74,8 +82,9 @@ LISTS = {
     help="Which database.",
 )  # fmt: skip
 @click.option("--rows", type=click.IntRange(10_000), default=None, help="Jobs stored.  [default: 10 or 5 million]")
+@click.option("--schedules", type=click.IntRange(0), default=100_000, show_default=True, help="Schedules stored.")
 @click.option("--times", type=click.IntRange(5), default=60, show_default=True, help="How often each is asked for.")
-def reads(database: str, rows: int | None, times: int) -> Figures:
+def reads(database: str, rows: int | None, schedules: int, times: int) -> Figures:
     """Measure lists, searches, whole pages and API lists on a full table.
 
     `list_…` and `search_…` are one query each, in this process. Pages and API lists come from a `celeriac web` of one
@@ -83,9 +92,10 @@ def reads(database: str, rows: int | None, times: int) -> Figures:
     same while a recorder stores events as fast as it can on the same machine.
     """
     count = rows or (10_000_000 if database == "postgresql" else 5_000_000)
-    figures: Figures = {"database": database, "rows": count}
+    figures: Figures = {"database": database, "rows": count, "schedules": schedules}
     with sites.site(cast(Literal["sqlite", "postgresql"], database)) as here:
         fill.fill(count)
+        fill_schedules(schedules)
         asked = _asked(here)
         note("  at rest")
         for name, ask in asked.items():

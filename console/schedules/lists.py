@@ -19,7 +19,7 @@ from console.schedules.queries import ScheduleView, view_of
 from console.schedules.trouble import any_sign, flagged, late
 
 SelectT = TypeVar("SelectT", bound=Select[*tuple[Any, ...]])
-MOST_LOOKED_AT = 1_000
+MOST_LOOKED_AT = 500
 MOST_COUNTED = 2_000
 
 
