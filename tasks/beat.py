@@ -41,6 +41,7 @@ class DueScheduler(Scheduler):
         self._current_since: float | None = None
         self._missing: dict[str, int] = {}
         self._has_builtin = False
+        self._may_be_due = True
         self._ping = Ping()
         self._presence = Presence("beat")
         self._stopping = threading.Event()
@@ -55,15 +56,17 @@ class DueScheduler(Scheduler):
         self._work_on_actions()
         try:
             self._presence.say()
-            self._fire()
-            while due.publish_due() == due.CLAIM_BATCH:
+            if self._may_be_due:
                 self._fire()
+                while due.publish_due() == due.CLAIM_BATCH:
+                    self._fire()
             self._sweep()
             self._watch()
             self._sleep()
         except (SQLAlchemyError, redis.RedisError, Unavailable) as error:
             log.warning("nothing can be published now, trying again: %s", str(error).splitlines()[0])
             self._wakes = self._current_since = None
+            self._may_be_due = True
             return PAUSE_S
         return 0.0
 
@@ -131,12 +134,15 @@ class DueScheduler(Scheduler):
         self._ping.tell()
 
     def _sleep(self) -> None:
-        """Until the next due time, for at most `MAX_SLEEP_S`, or until somebody says that there is a sooner one."""
+        """Until the next due time, for at most `MAX_SLEEP_S`, or until somebody says that there is a sooner one.
+
+        While nothing is due and nobody said so, nothing is claimed: that would be transactions that write, for nothing.
+        """
         with db.reading() as session:
             times = [at for at in (due.next_due(session), engine.next_due(session)) if at is not None]
         wait = min([MAX_SLEEP_S, *((at - clock.now()).total_seconds() for at in times)])
         if self._wakes is None:
             self._wakes = valkey.client().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
             self._wakes.subscribe(outbox.WAKE_CHANNEL)
-        if wait > 0:
-            self._wakes.get_message(timeout=wait)
+        heard = self._wakes.get_message(timeout=wait) if wait > 0 else None
+        self._may_be_due = heard is not None or any(at <= clock.now() for at in times)
