@@ -20,6 +20,7 @@ from console.errors import InvalidInput
 from console.jobs.payload_fields import PayloadField, fields_of
 from console.jobs.redaction import HIDDEN
 from console.jobs.registry import known
+from console.jobs.tree import written
 
 PREFIX = "payload"
 KIND = "payload-type"
@@ -34,7 +35,7 @@ EXPECTED = {
     "choice": "Choose one of those in the list.",
 }  # fmt: skip
 _LEFT_OUT = object()
-_NOT_IN_HTML = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_NOT_IN_HTML = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 """Characters that a browser does not send back as they came."""
 
 Problem = dict[str, str]
@@ -73,7 +74,7 @@ def form_of(kind: str, payload: Mapping[str, Any], *, wants_json: bool = False) 
             return PayloadForm(kind, fields, typed, is_known=True)
     why = ""
     if job_type and not wants_json:
-        why = f"There is no field for {', '.join(unknown)[:100]}." if unknown else "It is too much for a form."
+        why = f"There is no field for {written(', '.join(unknown)[:100])}." if unknown else "It is too much for a form."
     text = as_json(payload)
     return PayloadForm(kind, fields, text=text, is_json=True, is_known=job_type is not None, why_json=why)
 
@@ -155,7 +156,7 @@ def rows_of(typed: Mapping[str, str], key: str) -> list[int]:
 
 def as_json(payload: Any) -> str:
     """As it is typed."""
-    return json.dumps(payload, indent=2, ensure_ascii=False)
+    return written(json.dumps(payload, indent=2, ensure_ascii=False))
 
 
 def _parsed(text: str, problems: list[Problem]) -> dict[str, Any]:
