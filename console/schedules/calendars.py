@@ -12,7 +12,7 @@ from console.actor import Actor
 from console.audit.service import record
 from console.errors import Conflict, InvalidInput, NotFound
 from console.jobs import outbox
-from console.schedules import planning, service
+from console.schedules import engine, planning, service
 from console.schedules.blackouts import read_blackouts
 from console.schedules.definition import Definition, parse_definition
 from console.schedules.engine import TOPIC
@@ -42,15 +42,17 @@ def save_calendar(
         if rev not in (None, NEW):
             raise Conflict("This calendar has been deleted meanwhile. Make it anew if it is still wanted.")
         row = BlackoutCalendar(name=name, rev=-1)
-        session.add(row)
     elif rev == NEW:
         raise wrong("name", f"There is a calendar {name!r} already.")
     elif rev is not None and rev != row.rev:
         raise Conflict(f"{row.changed_by} has changed this calendar meanwhile. Look at it again, then decide.")
-    row.text, row.rev, row.changed_at, row.changed_by = text, row.rev + 1, now, actor.name[:255]
-    session.flush()
     users = select(ScheduleBlackout.schedule_id).where(ScheduleBlackout.calendar == name)
-    for schedule in session.scalars(select(Schedule).where(Schedule.id.in_(users)).with_for_update()):
+    schedules = session.scalars(select(Schedule).where(Schedule.id.in_(users)).with_for_update()).all()
+    engine.fire_passed(session, schedules, now)
+    row.text, row.rev, row.changed_at, row.changed_by = text, row.rev + 1, now, actor.name[:255]
+    session.add(row)
+    session.flush()
+    for schedule in schedules:
         planning.replan(session, schedule, now)
     record(session, actor, "schedules.calendar", "calendar", name)
     for schedule in find_schedules(session, add):

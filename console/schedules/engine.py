@@ -62,7 +62,19 @@ def fire_due(limit: int = CLAIM_BATCH) -> int:
 def claim_due(session: Session, now: datetime, limit: int = CLAIM_BATCH) -> Claimed:
     """Locks what is due, up to `limit`, makes the jobs and moves on. The caller commits."""
     wanted = select(Schedule).where(Schedule.due_at.is_not(None), Schedule.due_at <= now).order_by(Schedule.due_at)
-    rows = session.scalars(wanted.limit(limit).with_for_update(skip_locked=True)).all()
+    return _fire(session, session.scalars(wanted.limit(limit).with_for_update(skip_locked=True)).all(), now)
+
+
+def fire_passed(session: Session, rows: Sequence[Schedule], now: datetime) -> None:
+    """Fires times that are over and that no beat has claimed yet, of locked schedules that are about to be changed.
+
+    They are planned anew from now on: these times would be lost, without being told of as missed.
+    """
+    active = [row for row in rows if row.state == planning.ACTIVE]
+    _fire(session, [row for row in active if row.nominal_at is not None and row.nominal_at <= now], now)
+
+
+def _fire(session: Session, rows: Sequence[Schedule], now: datetime) -> Claimed:
     claimed = Claimed(len(rows))
     if not rows:
         return claimed

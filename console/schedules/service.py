@@ -20,7 +20,7 @@ from console.errors import Conflict, InvalidInput, NotFound
 from console.jobs import outbox
 from console.jobs.redaction import HIDDEN
 from console.jobs.registry import INTERNAL_PREFIX
-from console.schedules import builtin, making, planning
+from console.schedules import builtin, engine, making, planning
 from console.schedules.definition import Definition
 from console.schedules.engine import TOPIC
 from console.schedules.hiding import hide, hide_in_changes, restore
@@ -77,6 +77,7 @@ def edit_schedule(
     if row.built_in and (definition.name, definition.type) != (row.name, row.type):
         raise Conflict("A built-in schedule keeps its name and its job type.")
     now = clock.now()
+    engine.fire_passed(session, [row], now)
     row.name, row.type, row.kind = definition.name, definition.type, definition.kind
     row.definition, row.ver, row.problem = definition.to_json(), row.ver + 1, ""
     row.file = file or row.file

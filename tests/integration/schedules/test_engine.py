@@ -17,7 +17,7 @@ from console.actor import SYSTEM
 from console.errors import Conflict, InvalidInput
 from console.jobs.models import JobStatus
 from console.jobs.rules import State
-from console.schedules import coming, engine, queries, service, trouble
+from console.schedules import calendars, coming, engine, queries, service, trouble
 from console.schedules.definition import parse_definition
 from console.schedules.lists import ScheduleFilter, list_schedules
 from console.schedules.models import Schedule, ScheduleFire
@@ -55,6 +55,21 @@ def fires(schedule_id: str) -> list[tuple[str, int]]:
 
 def tens(ago: float) -> datetime:
     return clock.from_ms((clock.now_ms() - int(ago * 1000)) // 10_000 * 10_000)
+
+
+def test_a_time_that_no_beat_has_claimed_yet_fires_before_a_change() -> None:
+    edited, blacked_out = make("edited", every=10, unit="seconds"), make("kept", blackouts=[])
+    with db.writing() as session:
+        calendars.save_calendar(session, SYSTEM, "nights", "2020-01-01", add=["kept"])
+    for one in (edited, blacked_out):
+        put(one, tens(5))
+    with db.writing() as session:
+        changed = parse_definition(queries.get_schedule(session, edited).definition.described() | {"note": "another"})
+        service.edit_schedule(session, SYSTEM, edited, changed)
+        calendars.save_calendar(session, SYSTEM, "nights", "2020-01-01..2999-01-01")
+        service.edit_schedule(session, SYSTEM, edited, changed.model_copy(update={"note": "at once again"}))
+    assert [fires(one) for one in (edited, blacked_out)] == [[("fired", 1)]] * 2
+    assert len(jobs()) == 2 and engine.fire_due() == 0
 
 
 def test_many_beats_make_one_job_for_each_time() -> None:
