@@ -17,9 +17,9 @@ from console.embedded.valkey import Valkey
 from console.observe import status
 from console.observe.queries import GapView, list_gaps
 from console.tracking import hooks
-from tests.crash.conftest import Start, start, wait_for
+from tests.crash.conftest import Start, crash_database, start, wait_for
 
-__all__ = ["Start", "start", "wait_for"]
+__all__ = ["Start", "crash_database", "start", "wait_for"]
 
 
 class Foreign:
