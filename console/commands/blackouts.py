@@ -13,7 +13,8 @@ from console import db
 from console.commands import output
 from console.commands.context import examples, operator, require_database
 from console.errors import InvalidInput, NotFound
-from console.schedules import calendars, queries
+from console.schedules import blackout_calendars as calendars
+from console.schedules import queries
 from console.schedules.falling import Change, change_of, list_views
 from console.schedules.schemas import CalendarAnswer, CalendarEffect
 

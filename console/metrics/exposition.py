@@ -29,7 +29,7 @@ from console.metrics.catalogue import BUCKETS_S, FAMILIES, OUTCOMES, Family
 from console.observe import status as observed
 from console.queues import recording
 from console.queues.queries import OUR_QUEUES
-from console.schedules import queries as schedules
+from console.schedules import lists as schedules
 from console.schedules import trouble
 from console.schedules.models import Schedule
 from console.upkeep import space

@@ -6,7 +6,8 @@ from flask import Blueprint
 
 from console.access.rules import Permission
 from console.errors import NotFound
-from console.schedules import calendars, queries
+from console.schedules import blackout_calendars as calendars
+from console.schedules import queries
 from console.schedules.falling import change_of
 from console.schedules.schemas import (
     CalendarAnswer,

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from console.errors import InvalidInput
+from console.schedules.blackout_calendars import NEW
 from console.schedules.blackouts import MAX_TEXT
-from console.schedules.calendars import NEW
 from console.schedules.falling import Change, change_of
 from console.schedules.forms import rev_of, wrong_of
 from console.schedules.recurrence import wrong

@@ -10,8 +10,9 @@ from werkzeug.wrappers import Response
 from console.access.rules import Permission
 from console.audit.queries import entries_of
 from console.errors import Conflict, InvalidInput
+from console.schedules import blackout_calendars as calendars
 from console.schedules import blackout_forms as forms
-from console.schedules import calendars, queries
+from console.schedules import queries
 from console.schedules.falling import change_of, list_views
 from console.schedules.forms import wrong_of
 from console.web import database, htmx

@@ -17,7 +17,7 @@ from console.schedules import planning
 from console.schedules.heat import AT_LEAST, Heat, heat_of
 from console.schedules.lists import ScheduleFilter, matching
 from console.schedules.making import DEFAULT_QUEUE
-from console.schedules.models import BlackoutCalendar, Schedule
+from console.schedules.models import Schedule
 from console.schedules.outlook import Outlook, Planned, look_ahead, rule_of
 
 MAX_READ = 5_000
@@ -90,11 +90,8 @@ def _plan(row: Any) -> Planned:
 def texts_of(session: Session, plans: Iterable[Planned]) -> dict[str, str]:
     """The blackout calendars that these keep to."""
     said = [json.loads(one.definition) for one in plans if '"blackouts"' in one.definition]
-    names = {name for one in said for name in one.get("blackouts", ())}
-    if not names:
-        return {}
-    rows = session.execute(select(BlackoutCalendar.name, BlackoutCalendar.text).where(BlackoutCalendar.name.in_(names)))
-    return {row.name: row.text for row in rows}
+    return planning.texts_of(session, {name for one in said for name in one.get("blackouts", ())})
+
 
 
 _DUE: Select[*tuple[Any, ...]] = select(

@@ -26,7 +26,8 @@ from sqlalchemy.orm import Session
 
 from console.actor import Actor
 from console.errors import InvalidInput
-from console.schedules import calendars, service
+from console.schedules import blackout_calendars as calendars
+from console.schedules import service
 from console.schedules.definition import Definition, parse_definition
 from console.schedules.models import BlackoutCalendar, Schedule
 

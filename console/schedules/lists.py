@@ -45,7 +45,7 @@ def list_schedules(
 
     A page of a search with more conditions can be short, and there may be more nevertheless.
     """
-    query = select(Schedule).order_by(Schedule.name).limit(limit + 1)
+    query = _exact(select(Schedule).order_by(Schedule.name).limit(limit + 1), wanted)
     following = None
     if after is not None:
         query = query.where(Schedule.name > after)
@@ -54,10 +54,6 @@ def list_schedules(
         if not found:
             return [], None
         query = query.where(Schedule.id.in_(found))
-    if wanted.state:
-        query = query.where(Schedule.state == wanted.state)
-    if wanted.type:
-        query = query.where(Schedule.type == wanted.type)
     if wanted.flagged:
         query = query.where(flagged(session, clock.now()))
     rows = session.scalars(query).all()
@@ -67,10 +63,7 @@ def list_schedules(
 
 def matching(query: SelectT, wanted: ScheduleFilter) -> SelectT:
     """A query that looks at schedules anyway, of those that fit."""
-    if wanted.state:
-        query = query.where(Schedule.state == wanted.state)
-    if wanted.type:
-        query = query.where(Schedule.type == wanted.type)
+    query = _exact(query, wanted)
     if wanted.text:
         query = query.where(Schedule.id.in_(select(ScheduleSearch.schedule_id).where(_has(wanted.text))))
     if wanted.flagged:
@@ -78,8 +71,16 @@ def matching(query: SelectT, wanted: ScheduleFilter) -> SelectT:
     return query
 
 
+def counts(session: Session) -> dict[str, int]:
+    """How many schedules are in each state, and how many are late."""
+    by_state = session.execute(select(Schedule.state, func.count()).group_by(Schedule.state))
+    found = {state: int(n) for state, n in by_state}
+    n_late = session.scalar(select(func.count()).select_from(Schedule).where(late(clock.now()))) or 0
+    return {state: found.get(state, 0) for state in planning.STATES} | {"late": n_late}
+
+
 def counts_up_to(session: Session, most: int = MOST_COUNTED) -> dict[str, int]:
-    """As `queries.counts`, but no further than to one more than `most`: a page that says "2,000+" costs little."""
+    """As `counts`, but no further than to one more than `most`: a page that says "2,000+" costs little."""
     wanted = {state: [Schedule.state == state] for state in planning.STATES}
     wanted["late"] = [late(clock.now())]
     counted = (
@@ -88,6 +89,12 @@ def counts_up_to(session: Session, most: int = MOST_COUNTED) -> dict[str, int]:
         for name, some in wanted.items()
     )  # fmt: skip
     return dict(session.execute(select(*counted)).mappings().one())
+
+
+def _exact(query: SelectT, wanted: ScheduleFilter) -> SelectT:
+    if wanted.state:
+        query = query.where(Schedule.state == wanted.state)
+    return query.where(Schedule.type == wanted.type) if wanted.type else query
 
 
 def _matching(session: Session, wanted: ScheduleFilter, after: str | None, limit: int) -> tuple[list[str], str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,11 @@ STATES = (ACTIVE, PAUSED, ENDED)
 
 def calendars(session: Session, definitions: Iterable[Definition]) -> dict[str, str]:
     """The texts of the calendars that these keep to, by name."""
-    names = {name for one in definitions for name in one.blackouts}
+    return texts_of(session, {name for one in definitions for name in one.blackouts})
+
+
+def texts_of(session: Session, names: Collection[str]) -> dict[str, str]:
+    """The texts of calendars, by name."""
     if not names:
         return {}
     rows = session.execute(select(BlackoutCalendar.name, BlackoutCalendar.text).where(BlackoutCalendar.name.in_(names)))

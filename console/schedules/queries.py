@@ -11,7 +11,7 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import CompoundSelect, bindparam, func, select, union_all
+from sqlalchemy import CompoundSelect, bindparam, select, union_all
 from sqlalchemy.orm import Session
 
 from console import clock
@@ -168,13 +168,6 @@ def get_schedule(session: Session, schedule_id: str) -> ScheduleView:
     return view_of(row)
 
 
-def counts(session: Session) -> dict[str, int]:
-    """How many schedules are in each state, and how many are late."""
-    found = {state: int(n) for state, n in session.execute(_BY_STATE)}
-    late = select(func.count()).where(Schedule.due_at.is_not(None), Schedule.due_at < clock.now() - LATE_AFTER)
-    return {state: found.get(state, 0) for state in planning.STATES} | {"late": session.scalar(late) or 0}
-
-
 def list_fires(
     session: Session, schedule_id: str, before: datetime | None = None, limit: int = 50
 ) -> tuple[list[Fire], datetime | None]:
@@ -221,19 +214,6 @@ def usual_of_each(
     }
     of_types = usual_of_types(session, {one.type for one in schedules if len(own[one.id]) < LEAST_OWN})
     return {one.id: usual_of(own[one.id], of_types.get(one.type)) for one in schedules}
-
-
-def past_fires(session: Session, start: datetime, end: datetime, limit: int = MAX_COMING) -> list[Fire]:
-    """What all schedules did in a window, for the calendar; newest first."""
-    within = FIRES.where(ScheduleFire.nominal_at >= start, ScheduleFire.nominal_at < end)
-    rows = session.execute(within.order_by(ScheduleFire.nominal_at.desc()).limit(limit))
-    return [fire_of(row) for row in rows]
-
-
-def fire_of_job(session: Session, job_id: str) -> Fire | None:
-    """The time of a schedule that made this job; None: no schedule did."""
-    row = session.execute(FIRES.where(ScheduleFire.job_id == job_id)).first()
-    return fire_of(row) if row else None
 
 
 def list_versions(session: Session, schedule_id: str, limit: int = 100) -> list[VersionView]:
@@ -354,7 +334,6 @@ def _ran(session: Session, schedule_id: str, wanted: Backfill) -> set[datetime]:
 
 _OTHERWISE = ("definition", "words", "next_at", "late", "troubled")
 _STATE = Fire.__slots__.index("job_state")
-_BY_STATE = select(Schedule.state, func.count()).group_by(Schedule.state)
 FIRES = select(
     *(getattr(ScheduleFire, name) for name in Fire.__slots__ if name not in ("job_state", "runtime_ms")),
     JobStatus.state.label("job_state"),

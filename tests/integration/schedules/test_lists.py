@@ -15,7 +15,7 @@ from console.jobs.histogram import Histogram, bucket_of
 from console.jobs.models import JobRollup, JobStatus
 from console.schedules import lists, queries, service
 from console.schedules.definition import parse_definition
-from console.schedules.lists import ScheduleFilter, counts_up_to, list_schedules
+from console.schedules.lists import ScheduleFilter, counts, counts_up_to, list_schedules
 from console.schedules.models import Schedule
 from console.schedules.queries import Backfill
 from console.schedules.usual import usual_run
@@ -79,7 +79,7 @@ def test_those_that_somebody_should_look_at(monkeypatch: pytest.MonkeyPatch, mos
         session.execute(update(Schedule).where(Schedule.id.in_([ids["late"], ids["later"]])).values(due_at=past))
     assert found(flagged=True)[0] == ["broken", "late", "later"]
     with db.reading() as session:
-        assert counts_up_to(session) == {"active": 4, "paused": 0, "ended": 0, "late": 2} == queries.counts(session)
+        assert counts_up_to(session) == {"active": 4, "paused": 0, "ended": 0, "late": 2} == counts(session)
         assert counts_up_to(session, 1)["active"] == 2
 
 
